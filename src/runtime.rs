@@ -1,0 +1,210 @@
+//! The shared runtime, and the tasks of one plugin instance.
+//!
+//! Serves all background work. Invariants: there is no thread before the first instance starts (a daemon forks
+//! between loading and starting); an instance's tasks end when its [`Tasks`] are dropped; the runtime ends with the
+//! last instance, since a hot reload keeps statics.
+
+use std::{
+    cell::RefCell,
+    future::Future,
+    io,
+    pin::Pin,
+    sync::{
+        Arc, Mutex, PoisonError, Weak,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use tokio::{
+    runtime::{Builder, Handle, Runtime},
+    sync::watch,
+};
+
+/// How long an instance's end waits for its tasks.
+const JOIN_LIMIT: Duration = Duration::from_secs(2);
+const WORKER_THREADS: usize = 2;
+
+static SHARED: Mutex<Weak<Shared>> = Mutex::new(Weak::new());
+
+/// The runtime, alive as long as an instance holds it.
+struct Shared(Option<Runtime>);
+
+impl Shared {
+    fn get() -> io::Result<Arc<Self>> {
+        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(runtime) = shared.upgrade() {
+            return Ok(runtime);
+        }
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(WORKER_THREADS)
+            .thread_name("flb-kube")
+            .thread_keep_alive(Duration::from_secs(5))
+            .enable_io()
+            .enable_time()
+            .build()?;
+        let runtime = Arc::new(Self(Some(runtime)));
+        *shared = Arc::downgrade(&runtime);
+        Ok(runtime)
+    }
+
+    fn handle(&self) -> &Handle {
+        self.0.as_ref().expect("the runtime is taken only on drop").handle()
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_timeout(JOIN_LIMIT);
+        }
+    }
+}
+
+/// Whose work a thread is doing: names the instance in log lines, at the instance's own level.
+#[derive(Debug)]
+pub struct Owner {
+    /// As the host writes it: `filter:kube:kube.0`.
+    pub name: String,
+    /// The host's level for this instance: 1 error, 2 warn, 3 info, 4 debug, 5 trace.
+    pub level: u8,
+}
+
+thread_local! {
+    static OWNER: RefCell<Option<Arc<Owner>>> = const { RefCell::new(None) };
+}
+
+impl Owner {
+    /// Runs `work` on this owner's account.
+    pub fn scope<R>(self: &Arc<Self>, work: impl FnOnce() -> R) -> R {
+        struct Restore(Option<Arc<Owner>>);
+        impl Drop for Restore {
+            fn drop(&mut self) {
+                let before = self.0.take();
+                let _ = OWNER.try_with(|owner| *owner.borrow_mut() = before);
+            }
+        }
+        let _restore = Restore(OWNER.with(|owner| owner.borrow_mut().replace(Arc::clone(self))));
+        work()
+    }
+
+    /// The owner of what this thread does now.
+    pub fn current() -> Option<Arc<Self>> {
+        OWNER.try_with(|owner| owner.borrow().clone()).ok().flatten()
+    }
+}
+
+/// The background work of one instance. Clones share it; [`Tasks::stop`] ends it.
+#[derive(Clone)]
+pub struct Tasks {
+    shared: Arc<Shared>,
+    owner: Arc<Owner>,
+    stop: Arc<watch::Sender<bool>>,
+    running: Arc<AtomicUsize>,
+}
+
+impl Tasks {
+    /// Tasks of `owner` on the shared runtime, which starts if it does not run yet.
+    pub fn new(owner: Owner) -> io::Result<Self> {
+        Ok(Self {
+            shared: Shared::get()?,
+            owner: Arc::new(owner),
+            stop: Arc::new(watch::Sender::new(false)),
+            running: Arc::default(),
+        })
+    }
+
+    /// Runs `future` until it ends or the instance stops, whichever comes first.
+    pub fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
+        let mut stop = self.stop.subscribe();
+        let running = Running::new(&self.running);
+        let future = Owned { owner: Arc::clone(&self.owner), future: Box::pin(future) };
+        self.shared.handle().spawn(async move {
+            let _running = running;
+            tokio::select! {
+                biased;
+                _ = stop.wait_for(|stop| *stop) => {}
+                () = future => {}
+            }
+        });
+    }
+
+    /// Runs `work`, which may block, on a thread of the runtime's blocking pool.
+    pub fn spawn_blocking(&self, work: impl FnOnce() + Send + 'static) {
+        let owner = Arc::clone(&self.owner);
+        let running = Running::new(&self.running);
+        self.shared.handle().spawn_blocking(move || {
+            let _running = running;
+            owner.scope(work);
+        });
+    }
+
+    /// Waits for `future` on this thread; `None` if the instance stops first. Not for the runtime's own workers.
+    pub fn block_on<T>(&self, future: impl Future<Output = T>) -> Option<T> {
+        let mut stop = self.stop.subscribe();
+        self.shared.handle().block_on(async move {
+            tokio::select! {
+                biased;
+                _ = stop.wait_for(|stop| *stop) => None,
+                value = future => Some(value),
+            }
+        })
+    }
+
+    /// Resolves when the instance stops.
+    pub async fn stopped(&self) {
+        let mut stop = self.stop.subscribe();
+        let _ = stop.wait_for(|stop| *stop).await;
+    }
+
+    /// Whether the instance stops.
+    pub fn is_stopped(&self) -> bool {
+        *self.stop.borrow()
+    }
+
+    /// Whose tasks these are.
+    pub fn owner(&self) -> &Arc<Owner> {
+        &self.owner
+    }
+
+    /// Tells every task to end and waits for them, two seconds at most.
+    pub fn stop(&self) {
+        self.stop.send_replace(true);
+        let deadline = std::time::Instant::now() + JOIN_LIMIT;
+        while self.running.load(Ordering::Acquire) > 0 && std::time::Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+}
+
+/// Counts a task for as long as it lives, also through a panic.
+struct Running(Arc<AtomicUsize>);
+
+impl Running {
+    fn new(count: &Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, Ordering::AcqRel);
+        Self(Arc::clone(count))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// A future whose every poll runs on its owner's account.
+struct Owned<F> {
+    owner: Arc<Owner>,
+    future: Pin<Box<F>>,
+}
+
+impl<F: Future> Future for Owned<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.get_mut();
+        this.owner.scope(|| this.future.as_mut().poll(context))
+    }
+}
