@@ -60,6 +60,26 @@ struct flb_parser;
 struct flb_worker;
 struct cmt;
 
+/*
+ * The first words of struct flb_config (include/fluent-bit/flb_config.h): the same in every release, behind an event
+ * of 72 bytes. is_running falls when the engine goes down for good, before it joins its workers.
+ */
+struct flb_config_head {
+    uint64_t ch_event[9];
+    int support_mode;
+    int is_ingestion_active;
+    int is_shutting_down;
+    int is_running;
+};
+
+/* Where struct flb_worker (include/fluent-bit/flb_worker.h) keeps its struct flb_config: until 2.0.8, and since. */
+#define FLB_WORKER_CONFIG_2_0_0 104
+#define FLB_WORKER_CONFIG_2_0_9 112
+
+/* Where struct flb_filter_instance (include/fluent-bit/flb_filter.h) keeps its log level: in 2.0, and since. */
+#define FLB_FILTER_LOG_LEVEL_2_0_0 4
+#define FLB_FILTER_LOG_LEVEL_2_1_0 8
+
 /* lib/monkey/include/monkey/mk_core/mk_list.h: a link of a host list. */
 struct mk_list {
     struct mk_list *prev;
@@ -359,6 +379,7 @@ typedef int flb_input_log_append_records_fn(struct flb_input_instance *, size_t 
 
 typedef const char *flb_output_name_fn(struct flb_output_instance *);
 typedef int flb_output_set_property_fn(struct flb_output_instance *, const char *key, const char *value);
+typedef int flb_output_enable_multi_threading_fn(struct flb_output_instance *, struct flb_config *);
 
 typedef void flb_log_print_fn(int level, const char *file, int line, const char *format, ...);
 typedef struct flb_worker *flb_worker_get_fn(void);

@@ -21,6 +21,10 @@ pub const FLB_INPUT_THREADED: i32 = 1024;
 pub const FLB_PROXY_OUTPUT_PLUGIN: i32 = 2;
 pub const FLB_PROXY_GOLANG: i32 = 11;
 pub const FLB_OUTPUT_LOGS: i32 = 1;
+pub const FLB_WORKER_CONFIG_2_0_0: i32 = 104;
+pub const FLB_WORKER_CONFIG_2_0_9: i32 = 112;
+pub const FLB_FILTER_LOG_LEVEL_2_0_0: i32 = 4;
+pub const FLB_FILTER_LOG_LEVEL_2_1_0: i32 = 8;
 #[repr(C)]
 #[derive(Debug)]
 pub struct flb_config {
@@ -56,6 +60,30 @@ pub struct flb_worker {
 pub struct cmt {
     _unused: [u8; 0],
 }
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct flb_config_head {
+    pub ch_event: [u64; 9usize],
+    pub support_mode: ::core::ffi::c_int,
+    pub is_ingestion_active: ::core::ffi::c_int,
+    pub is_shutting_down: ::core::ffi::c_int,
+    pub is_running: ::core::ffi::c_int,
+}
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of flb_config_head"][::core::mem::size_of::<flb_config_head>() - 88usize];
+    ["Alignment of flb_config_head"][::core::mem::align_of::<flb_config_head>() - 8usize];
+    ["Offset of field: flb_config_head::ch_event"]
+        [::core::mem::offset_of!(flb_config_head, ch_event) - 0usize];
+    ["Offset of field: flb_config_head::support_mode"]
+        [::core::mem::offset_of!(flb_config_head, support_mode) - 72usize];
+    ["Offset of field: flb_config_head::is_ingestion_active"]
+        [::core::mem::offset_of!(flb_config_head, is_ingestion_active) - 76usize];
+    ["Offset of field: flb_config_head::is_shutting_down"]
+        [::core::mem::offset_of!(flb_config_head, is_shutting_down) - 80usize];
+    ["Offset of field: flb_config_head::is_running"]
+        [::core::mem::offset_of!(flb_config_head, is_running) - 84usize];
+};
 #[repr(C)]
 #[derive(Debug, Copy, Clone)]
 pub struct mk_list {
@@ -901,6 +929,9 @@ pub type flb_output_set_property_fn = ::core::option::Option<
         key: *const ::core::ffi::c_char,
         value: *const ::core::ffi::c_char,
     ) -> ::core::ffi::c_int,
+>;
+pub type flb_output_enable_multi_threading_fn = ::core::option::Option<
+    unsafe extern "C" fn(arg1: *mut flb_output_instance, arg2: *mut flb_config) -> ::core::ffi::c_int,
 >;
 pub type flb_log_print_fn = ::core::option::Option<
     unsafe extern "C" fn(
