@@ -3,9 +3,13 @@
 //! Serves the filter and the output's straight path. Invariant: those who ask never wait; only the watch, on the
 //! shared runtime, talks to the API server.
 
+pub mod encode;
 pub mod pod;
+pub mod preload;
+pub mod resolve;
 pub mod store;
 mod table;
+pub mod tag;
 mod verbatim;
 mod wish;
 
