@@ -4,14 +4,20 @@
 //! Serves the filter, the output's straight path and the events input. Invariant: those who ask the store never
 //! wait; only what runs on the shared runtime talks to the API server.
 
+pub mod api;
+pub mod backoff;
 mod body;
 pub mod client;
+mod lookup;
+mod node;
 pub mod pod;
+mod reflect;
 pub mod store;
 mod table;
 mod tls;
 mod token;
 mod verbatim;
+pub mod watch;
 mod wish;
 
 pub use verbatim::Verbatim;
