@@ -6,5 +6,6 @@ pub mod abi;
 pub mod kube;
 pub mod options;
 pub mod plugin;
+pub mod plugins;
 pub mod record;
 pub mod runtime;

@@ -3,6 +3,8 @@
 //! Serves `resolve`. Invariant: keys and their order are those of the built-in filter, and every field says what the
 //! tag or the API says of just this container: what neither knows is absent.
 
+use k8s_openapi::jiff::{Zoned, tz::TimeZone};
+
 use super::{
     pod::{Container, Namespace, Pod},
     tag::TagParts,
@@ -60,10 +62,11 @@ impl Enrichment {
         Addition { count: self.count, pairs: &self.pairs }
     }
 
-    /// `kubernetes` with one text under `dummy`.
-    pub fn dummy(text: &str) -> Self {
+    /// `kubernetes` with the time under `dummy`, in UTC.
+    pub fn dummy() -> Self {
+        let now = Zoned::now().with_time_zone(TimeZone::UTC);
         let mut fields = Fields::under("kubernetes");
-        fields.text("dummy", Some(text));
+        fields.text("dummy", Some(&now.strftime("%a %b %e %H:%M:%S %Y").to_string()));
         Self { count: 1, pairs: fields.finish().into() }
     }
 
