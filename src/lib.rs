@@ -4,4 +4,5 @@
 pub mod kube;
 pub mod options;
 pub mod plugin;
+pub mod record;
 pub mod runtime;
