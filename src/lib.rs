@@ -1,8 +1,10 @@
 //! Three Fluent Bit plugins in one shared object: the filter `kube`, the input `kube_events`, the output
 //! `victorialogs`.
 
+pub mod events;
 pub mod kube;
 pub mod options;
 pub mod plugin;
+pub mod plugins;
 pub mod record;
 pub mod runtime;

@@ -13,4 +13,5 @@ mod token;
 mod verbatim;
 mod wish;
 
+pub(crate) use verbatim::Append;
 pub use verbatim::Verbatim;

@@ -1,0 +1,6 @@
+//! The three plugins as operators see them: options and glue.
+//!
+//! Serves `abi/`, which calls them through the contract of `plugin`. Invariant: what an option means is said here;
+//! what is done is in `record`, `kube`, `events` and `victorialogs`.
+
+pub mod in_kube_events;
