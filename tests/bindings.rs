@@ -9,7 +9,13 @@ const OPENING: &str = "//! The host's binary interface: what bindgen makes of `i
                        //! `tests/bindings.rs`.";
 
 fn has_libclang() -> bool {
-    let folders = ["/usr/lib", "/usr/lib64", "/usr/local/lib", "/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu"];
+    let folders = [
+        "/usr/lib",
+        "/usr/lib64",
+        "/usr/local/lib",
+        "/usr/lib/x86_64-linux-gnu",
+        "/usr/lib/aarch64-linux-gnu",
+    ];
     let llvm = (10..30).map(|version| format!("/usr/lib/llvm-{version}/lib"));
     let named = std::env::var("LIBCLANG_PATH").ok();
     folders.iter().map(ToString::to_string).chain(llvm).chain(named).any(|folder| {

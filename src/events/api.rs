@@ -105,7 +105,11 @@ async fn refusal(response: Response<Body>, watch: bool) -> Failure {
         Ok(body) => body.to_bytes(),
         Err(_) => Bytes::new(),
     };
-    let said: Status = serde_json::from_slice(&body).unwrap_or_default();
+    let said: Status = serde_json::from_slice(&body).unwrap_or_else(|_| {
+        // Proxies, and the server itself when it is overloaded, answer in plain text.
+        let text = String::from_utf8_lossy(&body);
+        Status { message: text.lines().next().unwrap_or_default().to_owned(), ..Status::default() }
+    });
     Failure::refused(watch, Status { code, ..said }, after)
 }
 

@@ -190,9 +190,20 @@ impl Db {
         }
         transaction.commit()?;
         if change.forget.is_some() {
-            self.connection.execute_batch("PRAGMA incremental_vacuum")?;
+            // A step frees a page.
+            let mut vacuum = self.connection.prepare_cached("PRAGMA incremental_vacuum")?;
+            let mut freed = vacuum.query([])?;
+            while freed.next()?.is_some() {}
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+impl Db {
+    /// As if the disk were read-only.
+    pub(super) fn refuse_writes(&self, refuse: bool) {
+        self.connection.pragma_update(None, "query_only", refuse).unwrap();
     }
 }
 
@@ -246,4 +257,69 @@ fn set_aside(path: &Path) -> io::Result<PathBuf> {
         }
     }
     Ok(aside)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(folder: &Path) -> Settings {
+        let path = folder.join("events.db");
+        Settings { path, synchronous: Synchronous::Normal, journal: Journal::Wal, exclusive: false }
+    }
+
+    fn row(uid: String, last: i64) -> Row {
+        Row { uid, resource_version: "1".into(), last }
+    }
+
+    #[test]
+    fn history_is_forgotten_by_its_index_and_the_file_shrinks() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = settings(folder.path());
+        let (mut db, _) = Db::open(&settings, "scope").unwrap();
+        let rows = (0..20_000).map(|n| row(format!("uid-{n:036}"), n)).collect();
+        db.commit(&Change { rows, ..Change::default() }).unwrap();
+        let pages =
+            |db: &Db| -> i64 { db.connection.query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap() };
+        let full = pages(&db);
+        db.commit(&Change { forget: Some(19_990), ..Change::default() }).unwrap();
+        assert!(pages(&db) < full / 10, "{} of {full} pages", pages(&db));
+        let plan: String = db
+            .connection
+            .query_row("EXPLAIN QUERY PLAN DELETE FROM seen WHERE scope = 's' AND last_ns < 1", [], |row| {
+                row.get(3)
+            })
+            .unwrap();
+        assert!(plan.contains("INDEX seen_by_time"), "{plan}");
+        drop(db);
+        let (_, cursor) = Db::open(&settings, "scope").unwrap();
+        assert!(!cursor.knows(&format!("uid-{:036}", 19_989)));
+        assert!(cursor.knows(&format!("uid-{:036}", 19_990)));
+    }
+
+    #[test]
+    fn a_file_of_a_later_release_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = settings(folder.path());
+        let (db, _) = Db::open(&settings, "scope").unwrap();
+        db.connection.pragma_update(None, "user_version", SCHEMA_VERSION + 1).unwrap();
+        drop(db);
+        let refused = Db::open(&settings, "scope").unwrap_err().to_string();
+        assert_eq!(refused, "its schema version 2 is newer than 1, which this release knows");
+    }
+
+    #[test]
+    fn what_sqlite_keeps_beside_a_file_is_set_aside_with_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("events.db");
+        for suffix in ["", "-wal", "-shm"] {
+            fs::write(folder.path().join(format!("events.db{suffix}")), suffix).unwrap();
+        }
+        let aside = set_aside(&path).unwrap();
+        let aside = aside.to_str().unwrap();
+        for suffix in ["", "-wal", "-shm"] {
+            assert_eq!(fs::read_to_string(format!("{aside}{suffix}")).unwrap(), suffix);
+        }
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3);
+    }
 }

@@ -14,7 +14,6 @@ use tracing::{info, warn};
 use super::{
     cursor::{Change, Cursor},
     db::{Db, Error, Settings},
-    queue::Queue,
 };
 use crate::runtime::Tasks;
 
@@ -53,51 +52,48 @@ impl Keeper {
         }
     }
 
-    /// Loads the cursor, then commits changes until the instance stops and all are committed.
+    /// Loads the cursor, then commits changes until the instance stops and all are committed; `committed` is told of
+    /// each one's weight.
     pub(super) fn run(
         settings: Settings,
         scope: String,
         loaded: oneshot::Sender<Cursor>,
         mut taken: UnboundedReceiver<Taken>,
-        queue: &Queue,
+        committed: impl Fn(usize),
         tasks: &Tasks,
     ) {
         let (mut keeper, cursor) = Self::open(settings, scope);
         if loaded.send(cursor).is_err() {
             return;
         }
-        while let Some(Some(first)) = tasks.block_on(taken.recv()) {
-            keeper.commit(first, &mut taken, queue);
+        while let Some(Some(taken)) = tasks.block_on(taken.recv()) {
+            keeper.commit(taken.change);
+            committed(taken.weight);
         }
+        // The last chance: the pause after a failure is over now.
         keeper.failed = None;
-        while let Ok(first) = taken.try_recv() {
-            keeper.commit(first, &mut taken, queue);
+        while let Ok(taken) = taken.try_recv() {
+            keeper.commit(taken.change);
         }
     }
 
-    /// Commits `first` and all that waits behind it, in one transaction.
-    fn commit(&mut self, first: Taken, taken: &mut UnboundedReceiver<Taken>, queue: &Queue) {
-        let mut weight = first.weight;
-        self.unsaved.merge(first.change);
-        while let Ok(next) = taken.try_recv() {
-            weight += next.weight;
-            self.unsaved.merge(next.change);
+    fn commit(&mut self, change: Change) {
+        self.unsaved.merge(change);
+        if self.failed.is_some_and(|at| at.elapsed() < RETRY_AFTER) {
+            return;
         }
-        if self.failed.is_none_or(|at| at.elapsed() >= RETRY_AFTER) {
-            match self.save() {
-                Ok(()) => {
-                    self.unsaved = Change::default();
-                    if self.failed.take().is_some() {
-                        info!("db {}: the cursor is on disk again", self.settings.path.display());
-                    }
-                }
-                Err(error) => {
-                    self.report(&error);
-                    compact(&mut self.unsaved);
+        match self.save() {
+            Ok(()) => {
+                self.unsaved = Change::default();
+                if self.failed.take().is_some() {
+                    info!("db {}: the cursor is on disk again", self.settings.path.display());
                 }
             }
+            Err(error) => {
+                self.report(&error);
+                compact(&mut self.unsaved);
+            }
         }
-        queue.release(weight);
     }
 
     fn save(&mut self) -> Result<(), Error> {
@@ -127,4 +123,59 @@ fn compact(change: &mut Change) {
         rows.retain(|_, row| row.last >= horizon);
     }
     change.rows.extend(rows.into_values());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::events::{
+        cursor::{Position, Row},
+        db::{Journal, Synchronous},
+    };
+
+    fn change(uid: &str, version: &str) -> Change {
+        Change {
+            rows: vec![Row { uid: uid.into(), resource_version: version.into(), last: 5 }],
+            position: Some(Position { resource_version: version.into(), live: 5 }),
+            forget: None,
+        }
+    }
+
+    #[test]
+    fn what_a_disk_refused_is_saved_when_it_takes_writes_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = Settings {
+            path: folder.path().join("events.db"),
+            synchronous: Synchronous::Normal,
+            journal: Journal::Wal,
+            exclusive: false,
+        };
+        let (mut keeper, cursor) = Keeper::open(settings.clone(), "scope".into());
+        assert_eq!(cursor.resource_version(), None);
+        keeper.db.as_ref().unwrap().refuse_writes(true);
+        keeper.commit(change("a", "1"));
+        keeper.commit(change("b", "2"));
+        assert!(keeper.failed.is_some());
+        keeper.db.as_ref().unwrap().refuse_writes(false);
+        keeper.failed = None;
+        keeper.commit(change("a", "3"));
+        drop(keeper);
+        let (_, cursor) = Keeper::open(settings, "scope".into());
+        assert_eq!(cursor.resource_version(), Some("3"));
+        assert!(!cursor.is_new("a", "3") && !cursor.is_new("b", "2"));
+    }
+
+    #[test]
+    fn of_what_waits_for_the_disk_the_last_version_of_each_event_is_kept() {
+        let mut waiting = change("a", "1");
+        waiting.merge(change("b", "2"));
+        waiting.merge(change("a", "3"));
+        compact(&mut waiting);
+        let mut rows: Vec<_> = waiting.rows.iter().map(|row| (&*row.uid, &*row.resource_version)).collect();
+        rows.sort_unstable();
+        assert_eq!(rows, [("a", "3"), ("b", "2")]);
+        waiting.forget = Some(6);
+        compact(&mut waiting);
+        assert!(waiting.rows.is_empty());
+    }
 }

@@ -72,6 +72,7 @@ impl Events {
         wake: impl Fn() + Send + Sync + 'static,
     ) -> Self {
         let queue = Arc::new(Queue::default());
+        let wake = Arc::new(wake);
         let (paused, pause) = flag::channel(false);
         let path = match &config.namespace {
             Some(namespace) => format!("/api/v1/namespaces/{namespace}/events"),
@@ -81,8 +82,13 @@ impl Events {
         let scope = format!("{}{path}", server.trim_end_matches('/'));
         let taken = config.db.map(|settings| {
             let (taken, commits) = unbounded_channel();
-            let (queue, keeper) = (Arc::clone(&queue), tasks.clone());
-            tasks.spawn_blocking(move || Keeper::run(settings, scope, loaded, commits, &queue, &keeper));
+            let (queue, wake, keeper) = (Arc::clone(&queue), Arc::clone(&wake), tasks.clone());
+            let committed = move |weight| {
+                if queue.release(weight) {
+                    wake();
+                }
+            };
+            tasks.spawn_blocking(move || Keeper::run(settings, scope, loaded, commits, committed, &keeper));
             taken
         });
         let resource = Resource { path, page: config.page, watch_timeout: config.watch_timeout };
@@ -96,7 +102,7 @@ impl Events {
                 retry: Retry::new(config.retry),
                 queue: shared,
                 paused: pause,
-                wake: Box::new(wake),
+                wake,
                 unreadable: Unreadable::default(),
                 forgot: Instant::now(),
             };

@@ -1,8 +1,8 @@
 //! The bounded queue between the watcher, the engine and the database.
 //!
 //! Serves `collect`, which must never wait, and the watcher, which must: a full queue stops it from reading the
-//! socket. Invariant: a batch leaves the account only when what it changes is committed, so that a slow engine and a
-//! slow disk both hold the source back.
+//! socket. Invariants: a batch leaves the account only when what it changes is committed, so that a slow engine and a
+//! slow disk both hold the source back; one batch at a time is under way, so that a death repeats no more than one.
 
 use std::{
     collections::VecDeque,
@@ -53,6 +53,7 @@ impl Batch {
 struct State {
     ready: VecDeque<Batch>,
     held: usize,
+    under_way: bool,
 }
 
 /// Batches on their way to the engine.
@@ -90,22 +91,34 @@ impl Queue {
         }
     }
 
-    /// Takes the oldest batch. The caller puts it back, or releases its weight once it is committed.
+    /// Takes the oldest batch, if none is under way. The caller puts it back, or releases its weight once it is
+    /// committed.
     pub(super) fn take(&self) -> Option<Batch> {
-        self.state().ready.pop_front()
+        let mut state = self.state();
+        if state.under_way {
+            return None;
+        }
+        let batch = state.ready.pop_front();
+        state.under_way = batch.is_some();
+        batch
     }
 
-    /// Puts back what was taken last and is not accepted.
+    /// Puts back what is under way and was not accepted.
     pub(super) fn put_back(&self, batch: Batch) {
-        self.state().ready.push_front(batch);
+        let mut state = self.state();
+        state.ready.push_front(batch);
+        state.under_way = false;
     }
 
-    /// Takes `weight` off the account.
-    pub(super) fn release(&self, weight: usize) {
+    /// What was under way is committed: takes its weight off the account. Answers whether more is ready.
+    pub(super) fn release(&self, weight: usize) -> bool {
         let mut state = self.state();
         state.held = state.held.saturating_sub(weight);
+        state.under_way = false;
+        let more = !state.ready.is_empty();
         drop(state);
         self.room.notify_waiters();
+        more
     }
 }
 
@@ -153,8 +166,8 @@ mod tests {
             queue.push(batch).now_or_never().unwrap();
         }
         let batch = queue.take().unwrap();
-        assert_eq!((batch.records, batch.data), (3, vec![0, 1, 2]));
-        assert!(queue.take().is_none());
+        assert_eq!((batch.records, &batch.data), (3, &vec![0, 1, 2]));
+        assert!(!queue.release(batch.weight()));
     }
 
     #[test]
@@ -165,5 +178,17 @@ mod tests {
         let first = queue.take().unwrap();
         queue.put_back(first);
         assert_eq!(queue.take().unwrap().data.len(), BATCH_BYTES);
+    }
+
+    #[test]
+    fn the_next_batch_waits_until_the_one_under_way_is_committed() {
+        let queue = Queue::default();
+        assert!(push(&queue, BATCH_BYTES));
+        assert!(push(&queue, BATCH_BYTES - 1));
+        let first = queue.take().unwrap();
+        assert!(queue.take().is_none());
+        assert!(queue.release(first.weight()), "there is more");
+        let second = queue.take().unwrap();
+        assert!(!queue.release(second.weight()));
     }
 }

@@ -37,7 +37,7 @@ pub(super) struct Watcher {
     pub(super) retry: Retry,
     pub(super) queue: Arc<Queue>,
     pub(super) paused: watch::Receiver<bool>,
-    pub(super) wake: Box<dyn Fn() + Send + Sync>,
+    pub(super) wake: Arc<dyn Fn() + Send + Sync>,
     pub(super) unreadable: Unreadable,
     pub(super) forgot: Instant,
 }
