@@ -1,16 +1,23 @@
-//! Kubernetes, as the plugins use it: the API server's client, pods that are watched, what is known of them.
+//! Kubernetes, as the plugins use it: the way to the API server, what is watched there, what is known of it, and
+//! how a tag leads to that.
 //!
-//! Serves the filter, the output's straight path and the events input. Invariants: nothing here knows Fluent Bit; those
-//! who ask what is known never wait, only the watch, on the shared runtime, talks to the API server.
+//! Serves the filter, the output's straight path and the events input. Invariant: those who ask the store never
+//! wait; only what runs on the shared runtime talks to the API server.
 
+pub mod api;
+pub mod backoff;
 mod body;
 pub mod client;
+mod lookup;
+mod node;
 pub mod pod;
+mod reflect;
 pub mod store;
 mod table;
 mod tls;
 mod token;
 mod verbatim;
+pub mod watch;
 mod wish;
 
 pub(crate) use verbatim::Append;
