@@ -3,6 +3,7 @@
 
 #[expect(unsafe_code, reason = "the host's C interface: the one place for it")]
 pub mod abi;
+pub mod events;
 pub mod kube;
 pub mod options;
 pub mod plugin;
