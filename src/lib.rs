@@ -3,4 +3,6 @@
 
 pub mod options;
 pub mod plugin;
+pub mod plugins;
 pub mod runtime;
+pub mod victorialogs;
