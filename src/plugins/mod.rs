@@ -5,3 +5,4 @@
 
 pub mod filter_kube;
 pub mod in_kube_events;
+pub mod out_victorialogs;
