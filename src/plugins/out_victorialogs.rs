@@ -177,7 +177,7 @@ impl Output for VictoriaLogs {
 }
 
 /// Options as a configuration; the error is a sentence.
-fn config(options: VictoriaLogsOptions) -> Result<Config, String> {
+pub fn config(options: VictoriaLogsOptions) -> Result<Config, String> {
     let limits = TimeLimits {
         connect: positive("connect_timeout", options.connect_timeout)?,
         request: positive("timeout", options.timeout)?,
