@@ -46,8 +46,8 @@ pub enum Filtered {
 
 /// A parser of the host's parsers file.
 pub trait Parser: Send + Sync {
-    /// The text fields that the parser finds in `text`, by name; `None` where it does not match.
-    fn fields(&self, text: &[u8]) -> Option<Vec<(String, String)>>;
+    /// The fields that the parser finds in `text`, as a msgpack map; `None` where it does not match.
+    fn parse(&self, text: &[u8]) -> Option<Vec<u8>>;
 }
 
 /// What a filter may ask of its host while it starts.

@@ -1,0 +1,13 @@
+//! Records as the host hands them over: msgpack events, read where they lie and written once.
+//!
+//! Serves the filter and the output. Invariant: bytes that nobody asked to change come out as they came in, and
+//! hostile bytes never panic.
+
+mod json;
+pub mod merge;
+pub mod reader;
+pub mod splice;
+pub mod write;
+
+#[cfg(test)]
+mod properties;
