@@ -12,14 +12,11 @@ use std::{
     sync::OnceLock,
 };
 
-use hyper::Request;
-use kube::{Client, Config, config::AuthInfo};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
-use serde_json::{Value, json};
+use serde_json::json;
 use tempfile::TempDir;
-use tokio::runtime::Runtime;
 
-use super::{START_LIMIT, find, free_port, process::Process, version, wait_for};
+use super::{START_LIMIT, api::Api, find, free_port, process::Process, version, wait_for};
 
 const ADMIN: &str = "admin-token";
 const READER: &str = "reader-token";
@@ -48,12 +45,10 @@ impl Programs {
 
 /// A running API.
 pub(crate) struct Kubernetes {
-    address: SocketAddr,
-    folder: TempDir,
-    client: Client,
-    runtime: Runtime,
+    api: Api,
     apiserver: Process,
     _etcd: Process,
+    folder: TempDir,
 }
 
 impl Kubernetes {
@@ -70,25 +65,20 @@ impl Kubernetes {
         write_credentials(folder.path());
         let (etcd, store) = start_etcd(&programs.etcd, folder.path());
         let (mut apiserver, address) = start_apiserver(&programs.apiserver, folder.path(), store);
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build()
-            .expect("a runtime starts");
-        let client = client(&runtime, address, folder.path());
+        let url = format!("https://{address}");
+        let api = Api::new(&url, Some(&folder.path().join("ca.crt")), Some(ADMIN));
         wait_for("kube-apiserver is ready", START_LIMIT, || {
             apiserver.must_run();
-            let ready = Request::get("/readyz").body(Vec::new()).expect("a request");
-            runtime.block_on(client.request_text(ready)).ok()
+            api.text("/readyz").ok()
         });
-        let kubernetes = Self { address, folder, client, runtime, apiserver, _etcd: etcd };
+        let kubernetes = Self { api, apiserver, _etcd: etcd, folder };
         kubernetes.grant_the_readers_rights();
         kubernetes
     }
 
-    /// `https://127.0.0.1:port`.
-    pub(crate) fn url(&self) -> String {
-        format!("https://{}", self.address)
+    /// The API, with all rights.
+    pub(crate) fn api(&self) -> &Api {
+        &self.api
     }
 
     /// The authority that signed the server's certificate.
@@ -106,48 +96,9 @@ impl Kubernetes {
         self.folder.path().join("nobody.token")
     }
 
-    /// Creates `object` in the collection at `path`, with its status where it has one: there is no kubelet.
-    pub(crate) fn create(&self, path: &str, object: &Value) -> Value {
-        let created = self.ask(Request::post(path), object);
-        if object.get("status").is_none() {
-            return created;
-        }
-        let name = created["metadata"]["name"].as_str().expect("an object has a name").to_owned();
-        let status = Request::patch(format!("{path}/{name}/status"))
-            .header("Content-Type", "application/merge-patch+json");
-        self.ask(status, &json!({ "status": object["status"] }))
-    }
-
-    /// Changes the object at `path` by a merge patch.
-    pub(crate) fn patch(&self, path: &str, patch: &Value) -> Value {
-        self.ask(Request::patch(path).header("Content-Type", "application/merge-patch+json"), patch)
-    }
-
-    /// Deletes the object at `path` at once.
-    pub(crate) fn delete(&self, path: &str) {
-        self.ask(
-            Request::delete(path),
-            &json!({ "kind": "DeleteOptions", "apiVersion": "v1", "gracePeriodSeconds": 0 }),
-        );
-    }
-
-    /// Reads what is at `path`.
-    pub(crate) fn get(&self, path: &str) -> Value {
-        let request = Request::get(path).body(Vec::new()).expect("a request");
-        self.runtime.block_on(self.client.request(request)).unwrap_or_else(|error| panic!("{path}: {error}"))
-    }
-
     /// The end of the server's log.
     pub(crate) fn last_lines(&self, count: usize) -> String {
         self.apiserver.last_lines(count)
-    }
-
-    fn ask(&self, request: hyper::http::request::Builder, body: &Value) -> Value {
-        let mut request = request.body(serde_json::to_vec(body).expect("JSON")).expect("a request");
-        let json = "application/json".parse().expect("a header value");
-        request.headers_mut().entry("Content-Type").or_insert(json);
-        let path = request.uri().clone();
-        self.runtime.block_on(self.client.request(request)).unwrap_or_else(|error| panic!("{path}: {error}"))
     }
 
     fn grant_the_readers_rights(&self) {
@@ -167,8 +118,8 @@ impl Kubernetes {
             "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "flb-kube" },
             "subjects": [{ "kind": "User", "name": "flb-kube", "apiGroup": "rbac.authorization.k8s.io" }],
         });
-        self.create(&format!("{rbac}/clusterroles"), &role);
-        self.create(&format!("{rbac}/clusterrolebindings"), &binding);
+        self.api.create(&format!("{rbac}/clusterroles"), &role);
+        self.api.create(&format!("{rbac}/clusterrolebindings"), &binding);
     }
 }
 
@@ -227,12 +178,4 @@ fn write_credentials(folder: &Path) {
     write("tokens.csv", &tokens);
     write("reader.token", READER);
     write("nobody.token", NOBODY);
-}
-
-fn client(runtime: &Runtime, address: SocketAddr, folder: &Path) -> Client {
-    let mut config = Config::new(format!("https://{address}").parse().expect("a URL"));
-    config.root_cert_file = Some(folder.join("ca.crt"));
-    config.auth_info = AuthInfo { token: Some(ADMIN.to_owned().into()), ..AuthInfo::default() };
-    let _runtime = runtime.enter();
-    Client::try_from(config).expect("a client")
 }

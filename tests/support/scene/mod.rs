@@ -1,0 +1,144 @@
+//! One run of the whole path: pods that log before and after the host starts, one that is created late, events
+//! that come and are counted up; and what must have arrived in the end.
+//!
+//! Serves the end-to-end tests. Expected metadata is read back from the API, never from what was sent to it.
+
+mod events;
+mod pods;
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::rig::{
+    cluster::Cluster,
+    host::Host,
+    logs::Logs,
+    node::Node,
+    servers::{process::Process, wait_for},
+};
+
+use events::Events;
+use pods::{Container, LINES};
+
+/// How long lines may take on a machine that is busy with other tests.
+const ARRIVAL_LIMIT: Duration = Duration::from_secs(120);
+
+/// A stage of its own: no other scene shares its namespace or node.
+pub(crate) struct Scene {
+    name: String,
+    cluster: Cluster,
+    logs: Logs,
+    folder: TempDir,
+    node: Node,
+}
+
+impl Scene {
+    /// Sets the stage.
+    pub(crate) fn new(name: &str, cluster: Cluster, logs: Logs) -> Self {
+        let folder = tempfile::Builder::new().prefix("flb-kube-scene-").tempdir().expect("a folder");
+        let node = Node::new(folder.path());
+        let labels = json!({ "team": "storefront" });
+        cluster.create(&json!({ "kind": "Namespace", "metadata": { "name": name, "labels": labels } }));
+        Self { name: name.to_owned(), cluster, logs, folder, node }
+    }
+
+    /// Runs the scene and checks what arrived.
+    pub(crate) fn plays_on(&self, host: &Host) {
+        let mut containers = pods::early(self);
+        let mut events = Events::default();
+        events.create(self, 0..15);
+        for container in &containers {
+            container.log(self, 0..LINES / 2);
+        }
+        let mut process = host.start(self.folder.path(), &self.config());
+        self.wait(&mut process, "the lines of before", || self.has_lines(&containers, LINES / 2));
+        containers.extend(pods::late(self));
+        for container in &containers {
+            let from = if container.is_late() { 0 } else { LINES / 2 };
+            container.log(self, from..LINES);
+        }
+        self.wait(&mut process, "the events of before", || self.has_events(&events));
+        events.create(self, 15..30);
+        events.count_up(self, 10..20);
+        self.wait(&mut process, "all lines", || self.has_lines(&containers, LINES));
+        self.wait(&mut process, "all events", || self.has_events(&events));
+        let status = process.stop(Duration::from_secs(20));
+        assert!(status.is_some_and(|status| status.success()), "{status:?}: {}", process.last_lines(20));
+        for container in &containers {
+            container.check(&self.lines());
+        }
+        events.check(&self.events());
+    }
+
+    fn wait(&self, process: &mut Process, what: &str, done: impl Fn() -> bool) {
+        let name = &self.name;
+        let limit = std::time::Instant::now() + ARRIVAL_LIMIT;
+        wait_for(&format!("{name}: {what}"), ARRIVAL_LIMIT * 2, || {
+            process.must_run();
+            let late = std::time::Instant::now() > limit;
+            assert!(!late, "{name}: {what} did not arrive; the host says:\n{}", process.last_lines(40));
+            done().then_some(())
+        });
+    }
+
+    fn lines(&self) -> Vec<Value> {
+        self.logs.rows("kubernetes.namespace_name", &self.name)
+    }
+
+    fn events(&self) -> Vec<Value> {
+        self.logs.rows("metadata.namespace", &self.name)
+    }
+
+    fn has_lines(&self, containers: &[Container], each: usize) -> bool {
+        self.lines().len() >= containers.len() * each
+    }
+
+    fn has_events(&self, events: &Events) -> bool {
+        self.events().len() >= events.count()
+    }
+
+    fn config(&self) -> String {
+        let Self { name, cluster, logs, folder, node } = self;
+        let (pattern, prefix, url) = (node.pattern(), node.tag_prefix(), logs.url());
+        let api = cluster.options(folder.path());
+        let cursor = folder.path().join("events.db");
+        let cursor = cursor.display();
+        format!(
+            "[SERVICE]
+    Flush 0.2
+    Grace 5
+    Log_Level info
+    plugins_file plugins.conf
+
+[INPUT]
+    Name             tail
+    Tag              kube.*
+    Path             {pattern}
+    multiline.parser cri
+    Read_from_Head   on
+    Refresh_Interval 1
+
+[INPUT]
+    Name           kube_events
+    Tag            events
+    Kube_Namespace {name}
+    DB             {cursor}
+{api}
+[FILTER]
+    Name            kube
+    Match           kube.*
+    Kube_Tag_Prefix {prefix}
+    Kube_Node_Name  {name}
+    Annotations     on
+    Owner_References on
+{api}
+[OUTPUT]
+    Name  victorialogs
+    Match *
+    url   {url}
+"
+        )
+    }
+}
