@@ -1,6 +1,8 @@
 //! Three Fluent Bit plugins in one shared object: the filter `kube`, the input `kube_events`, the output
 //! `victorialogs`.
 
+#[expect(unsafe_code, reason = "the host's C interface: the one place for it")]
+pub mod abi;
 pub mod options;
 pub mod plugin;
 pub mod runtime;

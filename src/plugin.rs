@@ -44,6 +44,18 @@ pub enum Filtered {
     Changed,
 }
 
+/// A parser of the host's parsers file.
+pub trait Parser: Send + Sync {
+    /// The fields that the parser finds in `text`, as a msgpack map; `None` where it does not match.
+    fn parse(&self, text: &[u8]) -> Option<Vec<u8>>;
+}
+
+/// What a filter may ask of its host while it starts.
+pub trait Host {
+    /// The parser of that name, if the host's parsers file has one.
+    fn parser(&self, name: &str) -> Option<Box<dyn Parser>>;
+}
+
 /// A filter: a function over chunks, called by any of the host's threads.
 pub trait Filter: Sized + Send + Sync + 'static {
     /// The plugin's `Name`.
@@ -54,7 +66,7 @@ pub trait Filter: Sized + Send + Sync + 'static {
     type Options: Options;
 
     /// Starts an instance. Its background work lives in `tasks`, which ends with the instance.
-    fn start(options: Self::Options, tasks: Tasks) -> Result<Self, Refusal>;
+    fn start(options: Self::Options, tasks: Tasks, host: &dyn Host) -> Result<Self, Refusal>;
 
     /// Transforms a chunk into `out`, which arrives empty. Never waits.
     fn filter(&self, chunk: Chunk<'_>, out: &mut Vec<u8>) -> Filtered;
@@ -144,4 +156,7 @@ pub trait Output: Sized + Send + Sync + 'static {
 
     /// How many chunks may be under way at once.
     fn concurrency(&self) -> usize;
+
+    /// Keys of other outputs that operators carry over: refused on hosts that can't check keys themselves.
+    const FOREIGN_KEYS: &'static [&'static str] = &[];
 }

@@ -56,7 +56,10 @@ impl Shared {
 
 impl Drop for Shared {
     fn drop(&mut self) {
-        if let Some(runtime) = self.0.take() {
+        let Some(runtime) = self.0.take() else { return };
+        if Handle::try_current().is_ok() {
+            runtime.shutdown_background(); // a late task of ours holds the last reference: it can't join itself
+        } else {
             runtime.shutdown_timeout(JOIN_LIMIT);
         }
     }
@@ -168,9 +171,14 @@ impl Tasks {
         &self.owner
     }
 
+    /// Tells every task to end.
+    pub fn begin_stop(&self) {
+        self.stop.send_replace(true);
+    }
+
     /// Tells every task to end and waits for them, two seconds at most.
     pub fn stop(&self) {
-        self.stop.send_replace(true);
+        self.begin_stop();
         let deadline = std::time::Instant::now() + JOIN_LIMIT;
         while self.running.load(Ordering::Acquire) > 0 && std::time::Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(1));

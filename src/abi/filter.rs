@@ -1,0 +1,216 @@
+//! A filter's table and callbacks.
+
+use std::{
+    ffi::{CStr, CString, c_char, c_int, c_void},
+    ptr, slice,
+};
+
+use tracing::error;
+
+use super::{
+    config_map,
+    guard::guard,
+    host::{self, Host, Starting},
+    instance::{Instance, Kind},
+    sys,
+    table::Table,
+};
+use crate::{
+    options::Options,
+    plugin::{Chunk, Filter, Filtered},
+};
+
+const NEEDED: &[&str] =
+    &["flb_filter_get_property", "flb_filter_name", "flb_filter_set_context", "flb_log_print"];
+
+/// Fills a filter's table in the host's layout.
+///
+/// # Safety
+/// Called once, inside dlopen.
+pub(super) unsafe fn fill<F: Filter>(table: &Table) {
+    let host = Host::get();
+    let name = CString::new(F::NAME).unwrap_or_default().into_raw();
+    let description = CString::new(F::DESCRIPTION).unwrap_or_default().into_raw();
+    let map = |known: bool| {
+        if known { config_map::leak(F::Options::SPECS, host.wide_config_maps) } else { ptr::null_mut() }
+    };
+    let link = || sys::mk_list { prev: ptr::null_mut(), next: ptr::null_mut() };
+    match host.filter_size {
+        // SAFETY: as the caller promises; so for each arm.
+        Some(72) => unsafe {
+            table.write(sys::flb_filter_plugin_72 {
+                event_type: 0,
+                flags: 0,
+                name,
+                description,
+                config_map: map(true),
+                cb_init: Some(init::<F>),
+                cb_filter: Some(filter::<F>),
+                cb_exit: Some(exit::<F>),
+                _head: link(),
+            });
+        },
+        // SAFETY: as above.
+        Some(80) => unsafe {
+            table.write(sys::flb_filter_plugin_80 {
+                event_type: 0,
+                flags: 0,
+                name,
+                description,
+                config_map: map(true),
+                cb_pre_run: None,
+                cb_init: Some(init::<F>),
+                cb_filter: Some(filter::<F>),
+                cb_exit: Some(exit::<F>),
+                _head: link(),
+            });
+        },
+        size => {
+            // An unknown host gets a table that refuses, at both places where a release had its first callback.
+            let known = size == Some(88);
+            // SAFETY: as above.
+            unsafe {
+                table.write(sys::flb_filter_plugin_88 {
+                    event_type: 0,
+                    flags: 0,
+                    name,
+                    description,
+                    config_map: map(known),
+                    cb_pre_run: if known { None } else { Some(refuse::<F>) },
+                    cb_init: if known { Some(init::<F>) } else { Some(refuse::<F>) },
+                    cb_filter: known.then_some(filter::<F>),
+                    cb_exit: known.then_some(exit::<F>),
+                    cb_notification: None,
+                    _head: link(),
+                });
+            }
+        }
+    }
+}
+
+/// The first callback on a host whose layout is unknown.
+unsafe extern "C" fn refuse<F: Filter>(
+    _: *mut sys::flb_filter_instance,
+    _: *mut sys::flb_config,
+    _: *mut c_void,
+) -> c_int {
+    let host = Host::get();
+    Kind::Filter.refuse(F::NAME, &host.unknown_layout("filter", host.filter_size))
+}
+
+/// `cb_init`.
+unsafe extern "C" fn init<F: Filter>(
+    ins: *mut sys::flb_filter_instance,
+    config: *mut sys::flb_config,
+    _: *mut c_void,
+) -> c_int {
+    let host = Host::get();
+    if let Err(refusal) = host.needs(NEEDED) {
+        return Kind::Filter.refuse(F::NAME, &refusal);
+    }
+    let functions = &host.functions;
+    let (Some(get), Some(name), Some(set_context)) =
+        (functions.flb_filter_get_property, functions.flb_filter_name, functions.flb_filter_set_context)
+    else {
+        return -1;
+    };
+    // SAFETY: the host's own instance, alive during its cb_init; the answer is a string of the instance's.
+    let name = unsafe { host::text(name(ins)) }.unwrap_or_default();
+    let property = |key: &CStr| {
+        // SAFETY: as above; the key is NUL-terminated.
+        unsafe { host::text(get(key.as_ptr(), ins)) }
+    };
+    // SAFETY: as above.
+    let level = unsafe { log_level(ins) };
+    let started = Instance::start(Kind::Filter, F::NAME, &name, level, &property, |options, tasks| {
+        F::start(options, tasks, &Starting { config })
+    });
+    match started {
+        Some(instance) => {
+            // SAFETY: the context is ours until cb_exit gets it back.
+            unsafe { set_context(ins, Box::into_raw(instance).cast()) };
+            0
+        }
+        None => -1,
+    }
+}
+
+/// The instance's own level; the host's where it has none.
+///
+/// # Safety
+/// `ins` is the host's filter instance, alive.
+unsafe fn log_level(ins: *mut sys::flb_filter_instance) -> u8 {
+    let host = Host::get();
+    let offset =
+        if host.since_2_1_0 { sys::FLB_FILTER_LOG_LEVEL_2_1_0 } else { sys::FLB_FILTER_LOG_LEVEL_2_0_0 };
+    // SAFETY: the header states where each release keeps it; the instance is far larger.
+    let level = unsafe { ins.cast::<c_int>().byte_add(offset as usize).read() };
+    match u8::try_from(level) {
+        Ok(level @ 0..=5) => level,
+        _ => host.thread_level(),
+    }
+}
+
+/// `cb_filter`.
+#[allow(clippy::too_many_arguments, reason = "the host's signature")]
+unsafe extern "C" fn filter<F: Filter>(
+    data: *const c_void,
+    bytes: usize,
+    tag: *const c_char,
+    tag_len: c_int,
+    out_buf: *mut *mut c_void,
+    out_size: *mut usize,
+    _: *mut sys::flb_filter_instance,
+    _: *mut sys::flb_input_instance,
+    context: *mut c_void,
+    _: *mut sys::flb_config,
+) -> c_int {
+    if context.is_null() || data.is_null() || tag.is_null() {
+        return sys::FLB_FILTER_NOTOUCH;
+    }
+    // SAFETY: the context that cb_init set; shared only, since several threads may be here.
+    let instance = unsafe { &*context.cast::<Instance<F>>() };
+    let chunk = Chunk {
+        // SAFETY: the host lends `tag_len` bytes for the call.
+        tag: unsafe { slice::from_raw_parts(tag.cast(), usize::try_from(tag_len).unwrap_or(0)) },
+        // SAFETY: the host lends `bytes` bytes for the call.
+        data: unsafe { slice::from_raw_parts(data.cast(), bytes) },
+    };
+    let mut out = Vec::new();
+    let filtered = instance
+        .owner
+        .scope(|| guard(F::NAME, "filter", Filtered::Unchanged, || instance.plugin.filter(chunk, &mut out)));
+    match filtered {
+        Filtered::Unchanged => sys::FLB_FILTER_NOTOUCH,
+        Filtered::Changed => {
+            let (buffer, size) = hand_over(out);
+            // SAFETY: both are the host's to be written.
+            unsafe {
+                *out_buf = buffer;
+                *out_size = size;
+            }
+            sys::FLB_FILTER_MODIFIED
+        }
+    }
+}
+
+/// Gives bytes to the host, which frees them with free(): a Vec<u8> of the system allocator is malloc's memory, and
+/// the crate sets no other allocator. An empty chunk is NULL.
+fn hand_over(bytes: Vec<u8>) -> (*mut c_void, usize) {
+    if bytes.is_empty() {
+        return (ptr::null_mut(), 0);
+    }
+    let mut bytes = std::mem::ManuallyDrop::new(bytes);
+    (bytes.as_mut_ptr().cast(), bytes.len())
+}
+
+/// `cb_exit`.
+unsafe extern "C" fn exit<F: Filter>(context: *mut c_void, _: *mut sys::flb_config) -> c_int {
+    if context.is_null() {
+        error!("{}: the host ends an instance that it never started", F::NAME);
+        return 0;
+    }
+    // SAFETY: the context that cb_init made with Box::into_raw, given back once.
+    unsafe { Box::from_raw(context.cast::<Instance<F>>()) }.end();
+    0
+}

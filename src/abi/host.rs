@@ -1,0 +1,279 @@
+//! The host that loaded us: its functions, its layouts, its version.
+//!
+//! Serves the callbacks. Invariant: a function or a layout that is not known is refused with a sentence that names
+//! it; nothing is guessed.
+
+use std::{
+    ffi::{CStr, CString, c_char, c_int},
+    mem, ptr,
+    sync::OnceLock,
+};
+
+use super::{elf, sys};
+use crate::plugin::{self, Refusal};
+
+/// What we support, for the sentence that refuses the rest.
+const SUPPORTED: &str = "2.0.0 to 5.1.1";
+/// More than any release's `struct flb_config`, of which the version probe reads a few scalars.
+const CONFIG_BYTES: usize = 64 * 1024;
+
+macro_rules! functions {
+    ($($name:ident: $type:ident,)*) => {
+        /// The host's functions that we call, as found.
+        #[derive(Default)]
+        pub(super) struct Functions {
+            $(pub(super) $name: sys::$type,)*
+        }
+
+        impl Functions {
+            fn resolve() -> Self {
+                Self { $($name: {
+                    const NAME: &CStr = match CStr::from_bytes_with_nul(concat!(stringify!($name), "\0").as_bytes()) {
+                        Ok(name) => name,
+                        Err(_) => unreachable!(),
+                    };
+                    // SAFETY: the host's symbol of that name has the type that the header states for every release.
+                    elf::symbol(NAME).map(|address| unsafe { mem::transmute(address.as_ptr()) })
+                },)* }
+            }
+
+            /// The first function of `names` that this host lacks.
+            fn lacks(&self, names: &[&str]) -> Option<&'static str> {
+                $(if self.$name.is_none() && names.contains(&stringify!($name)) {
+                    return Some(stringify!($name));
+                })*
+                None
+            }
+        }
+    };
+}
+
+functions! {
+    flb_filter_get_property: flb_filter_get_property_fn,
+    flb_filter_name: flb_filter_name_fn,
+    flb_filter_set_context: flb_filter_set_context_fn,
+    flb_input_get_property: flb_input_get_property_fn,
+    flb_input_name: flb_input_name_fn,
+    flb_input_set_context: flb_input_set_context_fn,
+    flb_input_log_check: flb_input_log_check_fn,
+    flb_input_set_collector_time: flb_input_set_collector_time_fn,
+    flb_input_set_collector_event: flb_input_set_collector_event_fn,
+    flb_input_log_append_records: flb_input_log_append_records_fn,
+    flb_output_name: flb_output_name_fn,
+    flb_output_set_property: flb_output_set_property_fn,
+    flb_output_enable_multi_threading: flb_output_enable_multi_threading_fn,
+    flb_log_print: flb_log_print_fn,
+    flb_worker_get: flb_worker_get_fn,
+    flb_worker_log_level: flb_worker_log_level_fn,
+    flb_parser_get: flb_parser_get_fn,
+    flb_parser_do: flb_parser_do_fn,
+    cmt_create: cmt_create_fn,
+    cmt_destroy: cmt_destroy_fn,
+    flb_metrics_fluentbit_add: flb_metrics_fluentbit_add_fn,
+    cmt_encode_text_create: cmt_encode_text_create_fn,
+    cmt_encode_text_destroy: cmt_encode_text_destroy_fn,
+}
+
+/// The host of this process.
+pub(super) struct Host {
+    pub(super) functions: Functions,
+    /// The size of the host's filter struct, if a built-in shows it.
+    pub(super) filter_size: Option<usize>,
+    /// The size of the host's input struct, if a built-in shows it.
+    pub(super) input_size: Option<usize>,
+    /// Whether a config map row takes 104 bytes (since 5.0.3) and not 96.
+    pub(super) wide_config_maps: bool,
+    /// Whether events carry metadata (since 2.1.0).
+    pub(super) since_2_1_0: bool,
+    /// Whether a proxied output's threads are made in its init already (since 2.2.0), and pre-run callbacks exist.
+    pub(super) since_2_2_0: bool,
+    version: OnceLock<String>,
+}
+
+impl Host {
+    /// The host, looked at once.
+    pub(super) fn get() -> &'static Self {
+        static HOST: OnceLock<Host> = OnceLock::new();
+        HOST.get_or_init(|| {
+            let first = |names: &[&CStr]| names.iter().find_map(|name| elf::symbol_size(name));
+            Self {
+                functions: Functions::resolve(),
+                filter_size: first(&[
+                    c"filter_grep_plugin",
+                    c"filter_modify_plugin",
+                    c"filter_stdout_plugin",
+                ]),
+                input_size: first(&[c"in_dummy_plugin", c"in_emitter_plugin", c"in_lib_plugin"]),
+                wide_config_maps: elf::symbol(c"flb_config_map_get_raw").is_some(),
+                since_2_1_0: elf::symbol(c"flb_log_event_decoder_init").is_some(),
+                since_2_2_0: elf::symbol(c"flb_proxy_output_cb_init").is_some(),
+                version: OnceLock::new(),
+            }
+        })
+    }
+
+    /// The host's version, as it reports it in its own metrics.
+    pub(super) fn version(&self) -> &str {
+        self.version.get_or_init(|| self.probe_version().unwrap_or_else(|| "of unknown version".into()))
+    }
+
+    /// No function tells the version; the label of a metric does.
+    fn probe_version(&self) -> Option<String> {
+        let functions = &self.functions;
+        let (create, destroy) = (functions.cmt_create?, functions.cmt_destroy?);
+        let (print, free_text) = (functions.cmt_encode_text_create?, functions.cmt_encode_text_destroy?);
+        let add = functions.flb_metrics_fluentbit_add?;
+        let mut config = vec![0_u64; CONFIG_BYTES / mem::size_of::<u64>()];
+        // SAFETY: takes nothing; answers a registry or NULL.
+        let registry = unsafe { create() };
+        if registry.is_null() {
+            return None;
+        }
+        // SAFETY: reads scalars of a config, which lie within these zeroed bytes, and adds metrics to the registry.
+        unsafe { add(config.as_mut_ptr().cast(), registry) };
+        // SAFETY: the registry is alive.
+        let text = unsafe { print(registry) };
+        let version = (!text.is_null()).then(|| {
+            // SAFETY: an sds string, NUL-terminated, alive until it is freed below.
+            let printed = unsafe { CStr::from_ptr(text) }.to_string_lossy();
+            let version = printed.split_once("version=\"").and_then(|(_, rest)| rest.split_once('"'));
+            version.map(|(version, _)| version.to_owned())
+        });
+        if !text.is_null() {
+            // SAFETY: it is what `print` made, freed once.
+            unsafe { free_text(text) };
+        }
+        // SAFETY: it is what `create` made, freed once.
+        unsafe { destroy(registry) };
+        version.flatten()
+    }
+
+    /// Refuses a host whose struct for `kind` has a size that no supported release has.
+    pub(super) fn unknown_layout(&self, kind: &str, size: Option<usize>) -> Refusal {
+        let found = match size {
+            Some(size) => format!("its {kind} interface of {size} bytes is unknown"),
+            None => format!("it shows no built-in {kind} to read the interface from"),
+        };
+        Refusal::new(format_args!(
+            "this is Fluent Bit {}, and {found}: flb-kube {} supports Fluent Bit {SUPPORTED}",
+            self.version(),
+            env!("CARGO_PKG_VERSION"),
+        ))
+    }
+
+    /// Refuses a host that lacks one of `names`.
+    pub(super) fn needs(&self, names: &[&str]) -> Result<(), Refusal> {
+        match self.functions.lacks(names) {
+            None => Ok(()),
+            Some(name) => Err(Refusal::new(format_args!(
+                "this Fluent Bit ({}) does not export the function {name}: use a stock build of {SUPPORTED}",
+                self.version(),
+            ))),
+        }
+    }
+
+    /// The log level of the host's thread that calls us; info on threads that are not the host's.
+    pub(super) fn thread_level(&self) -> u8 {
+        let (Some(get), Some(level)) = (self.functions.flb_worker_get, self.functions.flb_worker_log_level)
+        else {
+            return sys::FLB_LOG_INFO as u8;
+        };
+        // SAFETY: takes nothing; answers the calling thread's worker or NULL.
+        let worker = unsafe { get() };
+        if worker.is_null() {
+            return sys::FLB_LOG_INFO as u8;
+        }
+        // SAFETY: the calling thread's own worker, alive.
+        u8::try_from(unsafe { level(worker) }).unwrap_or(sys::FLB_LOG_INFO as u8)
+    }
+
+    /// Prints one line to the host's log, whatever its level.
+    pub(super) fn print(&self, level: u8, line: &str) {
+        let line = CString::new(line.replace('\0', "\u{fffd}")).unwrap_or_default();
+        match self.functions.flb_log_print {
+            // SAFETY: a printf-like function; the format takes one NUL-terminated string, which outlives the call.
+            Some(print) => unsafe {
+                print(c_int::from(level), ptr::null(), 0, c"%s".as_ptr(), line.as_ptr())
+            },
+            None => {
+                use std::io::Write as _;
+                let _ = writeln!(std::io::stderr(), "{}", line.to_string_lossy());
+            }
+        }
+    }
+}
+
+/// The text of a host string; `None` for NULL.
+///
+/// # Safety
+/// `text` is NULL or NUL-terminated and alive during the call.
+pub(super) unsafe fn text(text: *const c_char) -> Option<String> {
+    if text.is_null() {
+        return None;
+    }
+    // SAFETY: as the caller promises.
+    Some(unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned())
+}
+
+/// The host while a filter starts: answers through the config that its `cb_init` got.
+pub(super) struct Starting {
+    pub(super) config: *mut sys::flb_config,
+}
+
+impl plugin::Host for Starting {
+    fn parser(&self, name: &str) -> Option<Box<dyn plugin::Parser>> {
+        let functions = &Host::get().functions;
+        let name = CString::new(name).ok()?;
+        let get = functions.flb_parser_get?;
+        // SAFETY: the config is the one of the running cb_init; the name is NUL-terminated.
+        let parser = unsafe { get(name.as_ptr(), self.config) };
+        let parse = functions.flb_parser_do?;
+        let parser = ptr::NonNull::new(parser)?;
+        Some(Box::new(HostParser { parser, parse }))
+    }
+}
+
+struct HostParser {
+    parser: ptr::NonNull<sys::flb_parser>,
+    parse: unsafe extern "C" fn(
+        *mut sys::flb_parser,
+        *const c_char,
+        usize,
+        *mut *mut libc::c_void,
+        *mut usize,
+        *mut sys::flb_time,
+    ) -> c_int,
+}
+
+// SAFETY: a parser of the host is read-only after the configuration was read and lives as long as the config, which
+// outlives every instance; the host's own filters share it between threads as well.
+unsafe impl Send for HostParser {}
+// SAFETY: as above.
+unsafe impl Sync for HostParser {}
+
+impl plugin::Parser for HostParser {
+    fn parse(&self, text: &[u8]) -> Option<Vec<u8>> {
+        let mut bytes = ptr::null_mut();
+        let mut size = 0;
+        let mut time = sys::flb_time { seconds: 0, nanoseconds: 0 };
+        // SAFETY: the text is read for its length; the three results are ours to write.
+        let matched = unsafe {
+            (self.parse)(
+                self.parser.as_ptr(),
+                text.as_ptr().cast(),
+                text.len(),
+                &mut bytes,
+                &mut size,
+                &mut time,
+            )
+        };
+        if matched < 0 || bytes.is_null() {
+            return None;
+        }
+        // SAFETY: the host made `size` bytes there, which are ours until freed.
+        let fields = unsafe { std::slice::from_raw_parts(bytes.cast::<u8>(), size) }.to_vec();
+        // SAFETY: the host's malloc is the process's; freed once.
+        unsafe { libc::free(bytes) };
+        Some(fields)
+    }
+}

@@ -1,0 +1,114 @@
+//! One instance of a plugin, from its start to its end, whatever its kind.
+
+use std::{
+    ffi::{CStr, CString, c_int},
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use tracing::{debug, error, info};
+
+use super::{guard, host::Host, log, sys};
+use crate::{
+    options::Options,
+    plugin::Refusal,
+    runtime::{Owner, Tasks},
+};
+
+/// The kinds of plugins, as the host's log writes them.
+#[derive(Clone, Copy)]
+pub(super) enum Kind {
+    Filter,
+    Input,
+    Output,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Kind::Filter => "filter",
+            Kind::Input => "input",
+            Kind::Output => "output",
+        })
+    }
+}
+
+impl Kind {
+    /// Says why no instance of `plugin` can start here; the host's "no".
+    pub(super) fn refuse(self, plugin: &str, refusal: &Refusal) -> c_int {
+        Host::get().print(sys::FLB_LOG_ERROR as u8, &format!("[{self}:{plugin}] {refusal}"));
+        -1
+    }
+}
+
+/// A started plugin with its background work.
+pub(super) struct Instance<P> {
+    pub(super) plugin: P,
+    pub(super) tasks: Tasks,
+    pub(super) owner: Arc<Owner>,
+    plugin_name: &'static str,
+}
+
+impl<P> Instance<P> {
+    /// Reads the options and starts; says why where it can't.
+    pub(super) fn start<O: Options>(
+        kind: Kind,
+        plugin_name: &'static str,
+        instance_name: &str,
+        level: u8,
+        property: &dyn Fn(&CStr) -> Option<String>,
+        start: impl FnOnce(O, Tasks) -> Result<P, Refusal>,
+    ) -> Option<Box<Self>> {
+        guard::install_hook();
+        log::install();
+        let owner = Owner { name: format!("{kind}:{plugin_name}:{instance_name}"), level };
+        let tasks = match Tasks::new(owner) {
+            Ok(tasks) => tasks,
+            Err(error) => {
+                kind.refuse(plugin_name, &Refusal::new(format_args!("no threads can be started: {error}")));
+                return None;
+            }
+        };
+        let owner = Arc::clone(tasks.owner());
+        let stop = tasks.clone();
+        let started = owner.scope(|| {
+            guard::guard(plugin_name, "start", None, || {
+                announce();
+                let get = |key: &str| property(&CString::new(key).ok()?);
+                let started = O::load(&get)
+                    .map_err(Refusal::new)
+                    .and_then(|options| start(options, tasks.clone()))
+                    .inspect_err(|refusal| error!("{refusal}"));
+                started.ok()
+            })
+        });
+        let Some(plugin) = started else {
+            stop.stop();
+            return None;
+        };
+        Some(Box::new(Self { plugin, tasks, owner, plugin_name }))
+    }
+
+    /// Ends the instance: its tasks first, then the plugin.
+    pub(super) fn end(self: Box<Self>) {
+        let Self { plugin, tasks, owner, plugin_name } = *self;
+        owner.scope(|| {
+            guard::guard(plugin_name, "stop", (), || {
+                tasks.stop();
+                drop(plugin);
+                debug!("ended");
+            });
+        });
+    }
+}
+
+/// Says once per process which host this is.
+fn announce() {
+    static SAID: AtomicBool = AtomicBool::new(false);
+    if !SAID.swap(true, Ordering::Relaxed) {
+        info!("flb-kube {} in Fluent Bit {}", env!("CARGO_PKG_VERSION"), Host::get().version());
+    }
+}
