@@ -3,6 +3,8 @@
 
 #[expect(unsafe_code, reason = "the host's C interface: the one place for it")]
 pub mod abi;
+pub mod kube;
 pub mod options;
 pub mod plugin;
+pub mod record;
 pub mod runtime;

@@ -1,0 +1,163 @@
+//! A map that one side writes and any thread reads without waiting.
+//!
+//! Serves `store`. Split into shards, each an immutable snapshot: a change copies one shard, not the whole.
+//! Invariant: a reader sees a shard before a change or after it, and an entry that goes lingers until its time.
+
+use std::{
+    collections::HashMap,
+    hash::{BuildHasher, RandomState},
+    sync::{Arc, Mutex, PoisonError},
+    time::Instant,
+};
+
+use arc_swap::ArcSwap;
+
+const SHARDS: usize = 64;
+
+type Shard<T> = HashMap<Box<str>, Slot<T>>;
+
+/// An entry, and when it is to be forgotten.
+struct Slot<T> {
+    value: Arc<T>,
+    expires: Option<Instant>,
+}
+
+impl<T> Clone for Slot<T> {
+    fn clone(&self) -> Self {
+        Self { value: Arc::clone(&self.value), expires: self.expires }
+    }
+}
+
+/// The map.
+pub(super) struct Table<T> {
+    shards: Box<[ArcSwap<Shard<T>>]>,
+    hasher: RandomState,
+    /// Held by whoever writes; the list that is under way.
+    draft: Mutex<Option<Shard<T>>>,
+}
+
+impl<T: PartialEq> Table<T> {
+    pub(super) fn new() -> Self {
+        Self {
+            shards: (0..SHARDS).map(|_| ArcSwap::default()).collect(),
+            hasher: RandomState::new(),
+            draft: Mutex::new(None),
+        }
+    }
+
+    fn shard(&self, key: &str) -> &ArcSwap<Shard<T>> {
+        &self.shards[self.hasher.hash_one(key) as usize % SHARDS]
+    }
+
+    pub(super) fn get(&self, key: &str) -> Option<Arc<T>> {
+        self.shard(key).load().get(key).map(|slot| Arc::clone(&slot.value))
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.shards.iter().map(|shard| shard.load().len()).sum()
+    }
+
+    /// A list begins: what is put from now on shows at its end.
+    pub(super) fn begin(&self) {
+        *self.lock() = Some(Shard::new());
+    }
+
+    /// Puts a watched entry; answers whether readers see something new.
+    pub(super) fn put(&self, key: String, value: T) -> bool {
+        let mut draft = self.lock();
+        if let Some(draft) = draft.as_mut() {
+            draft.insert(key.into(), Slot { value: Arc::new(value), expires: None });
+            return false;
+        }
+        let shard = self.shard(&key);
+        let before = shard.load();
+        let known = before.get(key.as_str());
+        let is_news = known.is_none_or(|slot| *slot.value != value);
+        if is_news || known.is_some_and(|slot| slot.expires.is_some()) {
+            let value =
+                if is_news { Some(Arc::new(value)) } else { known.map(|slot| Arc::clone(&slot.value)) };
+            let mut after = Shard::clone(&before);
+            after.extend(value.map(|value| (key.into(), Slot { value, expires: None })));
+            shard.store(Arc::new(after));
+        }
+        is_news
+    }
+
+    /// Puts an entry that no watch will keep up to date, until `expires`; a watched one is better and stays.
+    pub(super) fn put_until(&self, key: String, value: T, expires: Instant) -> bool {
+        let _writing = self.lock();
+        let shard = self.shard(&key);
+        let before = shard.load();
+        if before.get(key.as_str()).is_some_and(|slot| slot.expires.is_none()) {
+            return false;
+        }
+        let mut after = Shard::clone(&before);
+        after.insert(key.into(), Slot { value: Arc::new(value), expires: Some(expires) });
+        shard.store(Arc::new(after));
+        true
+    }
+
+    /// Lets an entry go at `expires` if `is_it` says that it is the one meant.
+    pub(super) fn expire(&self, key: &str, expires: Instant, is_it: impl Fn(&T) -> bool) {
+        let mut draft = self.lock();
+        if let Some(draft) = draft.as_mut()
+            && draft.get(key).is_some_and(|slot| is_it(&slot.value))
+        {
+            draft.remove(key);
+        }
+        let shard = self.shard(key);
+        let before = shard.load();
+        if before.get(key).is_some_and(|slot| slot.expires.is_none() && is_it(&slot.value)) {
+            let mut after = Shard::clone(&before);
+            if let Some(slot) = after.get_mut(key) {
+                slot.expires = Some(expires);
+            }
+            shard.store(Arc::new(after));
+        }
+    }
+
+    /// The list is complete: it shows, and what it does not name goes at `expires`.
+    pub(super) fn end(&self, expires: Instant) {
+        let mut draft = self.lock();
+        let Some(listed) = draft.take() else { return };
+        let mut after: Vec<Shard<T>> = (0..SHARDS).map(|_| Shard::new()).collect();
+        for (key, slot) in listed {
+            after[self.hasher.hash_one(&*key) as usize % SHARDS].insert(key, slot);
+        }
+        for (shard, mut after) in self.shards.iter().zip(after) {
+            for (key, slot) in shard.load().iter() {
+                match after.get_mut(key) {
+                    // The same allocation tells readers that nothing changed.
+                    Some(new) if new.value == slot.value => new.value = Arc::clone(&slot.value),
+                    Some(_) => {}
+                    None => {
+                        let expires = Some(slot.expires.unwrap_or(expires));
+                        after.insert(key.clone(), Slot { value: Arc::clone(&slot.value), expires });
+                    }
+                }
+            }
+            shard.store(Arc::new(after));
+        }
+    }
+
+    /// Forgets what is due; answers whether there was any.
+    pub(super) fn sweep(&self, now: Instant) -> bool {
+        let _writing = self.lock();
+        let is_due = |slot: &Slot<T>| slot.expires.is_some_and(|expires| expires <= now);
+        let mut any = false;
+        for shard in &self.shards {
+            let before = shard.load();
+            if before.values().any(is_due) {
+                any = true;
+                let mut after = Shard::clone(&before);
+                after.retain(|_, slot| !is_due(slot));
+                shard.store(Arc::new(after));
+            }
+        }
+        any
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Shard<T>>> {
+        self.draft.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,139 @@
+//! The bearer token: read from its file, again when the file changes or ages, and at once when it is refused.
+//!
+//! Serves the client. Invariant: the token is never shown, and no lock is held while the file is read.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant, SystemTime},
+};
+
+use hyper::header::HeaderValue;
+use tracing::warn;
+
+/// What tells one content of a file from the next without reading it.
+type Stamp = (SystemTime, u64);
+
+/// The content of a token file as an `authorization` header.
+#[derive(Debug)]
+pub(super) struct Token {
+    path: PathBuf,
+    ttl: Duration,
+    held: Mutex<Held>,
+}
+
+#[derive(Debug, Default)]
+struct Held {
+    header: Option<HeaderValue>,
+    stamp: Option<Stamp>,
+    read_at: Option<Instant>,
+    /// The last complaint, so that each cause is logged once.
+    complaint: Option<String>,
+}
+
+impl Token {
+    pub(super) fn new(path: PathBuf, ttl: Duration) -> Self {
+        Self { path, ttl, held: Mutex::default() }
+    }
+
+    /// The header to send now; `None` while there is no token.
+    pub(super) fn header(&self) -> Option<HeaderValue> {
+        let stamp = stamp(&self.path).ok();
+        {
+            let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+            let fresh = held.read_at.is_some_and(|at| at.elapsed() < self.ttl);
+            if fresh && stamp.is_some() && held.stamp == stamp {
+                return held.header.clone();
+            }
+        }
+        self.reread()
+    }
+
+    /// Reads the file whatever its age: the server refused what was held.
+    pub(super) fn reread(&self) -> Option<HeaderValue> {
+        let stamp = stamp(&self.path).ok();
+        let read = read(&self.path);
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        held.read_at = Some(Instant::now());
+        match read {
+            Ok(header) => {
+                *held = Held { header: Some(header), stamp, read_at: held.read_at, complaint: None };
+            }
+            Err(why) => {
+                let complaint = why.to_string();
+                if held.complaint.as_ref() != Some(&complaint) {
+                    let now =
+                        if held.header.is_some() { "keeping the last token" } else { "sending no token" };
+                    warn!("token file {}: {complaint}; {now}", self.path.display());
+                    held.complaint = Some(complaint);
+                }
+                held.stamp = None;
+            }
+        }
+        held.header.clone()
+    }
+}
+
+fn stamp(path: &Path) -> io::Result<Stamp> {
+    let file = fs::metadata(path)?;
+    Ok((file.modified()?, file.len()))
+}
+
+fn read(path: &Path) -> io::Result<HeaderValue> {
+    let content = fs::read_to_string(path)?;
+    let token = content.trim();
+    if token.is_empty() {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "the file is empty"));
+    }
+    let mut header = HeaderValue::from_str(&format!("Bearer {token}"))
+        .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "the file holds characters no token has"))?;
+    header.set_sensitive(true);
+    Ok(header)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trailing_newline_is_no_part_of_the_token() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("token");
+        fs::write(&path, "abc\n").unwrap();
+        assert_eq!(Token::new(path, Duration::MAX).header().unwrap(), "Bearer abc");
+    }
+
+    #[test]
+    fn a_changed_file_is_seen_before_its_ttl() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("token");
+        fs::write(&path, "first").unwrap();
+        let token = Token::new(path.clone(), Duration::MAX);
+        assert_eq!(token.header().unwrap(), "Bearer first");
+        fs::write(&path, "second-and-longer").unwrap();
+        assert_eq!(token.header().unwrap(), "Bearer second-and-longer");
+    }
+
+    #[test]
+    fn a_vanished_file_leaves_the_last_token_in_use() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("token");
+        assert!(Token::new(path.clone(), Duration::MAX).header().is_none());
+        fs::write(&path, "abc").unwrap();
+        let token = Token::new(path.clone(), Duration::MAX);
+        assert!(token.header().is_some());
+        fs::remove_file(&path).unwrap();
+        assert_eq!(token.header().unwrap(), "Bearer abc");
+    }
+
+    #[test]
+    fn the_token_is_never_shown() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("token");
+        fs::write(&path, "secret-value").unwrap();
+        let token = Token::new(path, Duration::MAX);
+        let _ = token.header();
+        assert!(!format!("{token:?}").contains("secret-value"));
+    }
+}

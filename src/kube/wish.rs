@@ -1,0 +1,96 @@
+//! Pods that records name and no list knows: whom to ask the API server about, and when.
+//!
+//! Serves `store`: the callback leaves a wish, the watch takes it. Invariant: their number is bounded, a pod is
+//! asked for once at a time, and what does not exist is asked for ever more rarely.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use tokio::sync::Notify;
+
+/// How many pods may be waited for or known to be absent.
+const LIMIT: usize = 1024;
+const FIRST_PAUSE: Duration = Duration::from_secs(5);
+const LONGEST_PAUSE: Duration = Duration::from_secs(600);
+
+/// A pod to look up.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Wish {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub pod: String,
+}
+
+/// What became of a wish.
+struct State {
+    /// When to ask again; `None` while the question is open.
+    again: Option<Instant>,
+    pause: Duration,
+}
+
+#[derive(Default)]
+pub(super) struct Wishes {
+    inner: Mutex<Inner>,
+    arrived: Notify,
+}
+
+#[derive(Default)]
+struct Inner {
+    states: HashMap<Wish, State>,
+    queue: VecDeque<Wish>,
+}
+
+impl Wishes {
+    /// Asks for a pod, unless it was asked for already and it is too early to ask again.
+    pub(super) fn add(&self, namespace: &str, pod: &str, now: Instant) {
+        let wish = Wish { namespace: namespace.to_owned(), pod: pod.to_owned() };
+        let mut inner = self.lock();
+        match inner.states.get_mut(&wish) {
+            Some(state) if state.again.is_some_and(|again| again <= now) => state.again = None,
+            Some(_) => return,
+            None => {
+                if inner.states.len() >= LIMIT {
+                    inner.states.retain(|_, state| state.again.is_none_or(|again| again > now));
+                }
+                if inner.states.len() >= LIMIT {
+                    return;
+                }
+                inner.states.insert(wish.clone(), State { again: None, pause: FIRST_PAUSE });
+            }
+        }
+        inner.queue.push_back(wish);
+        drop(inner);
+        self.arrived.notify_one();
+    }
+
+    /// The next pod to ask for; waits for one.
+    pub(super) async fn next(&self) -> Wish {
+        loop {
+            if let Some(wish) = self.lock().queue.pop_front() {
+                return wish;
+            }
+            self.arrived.notified().await;
+        }
+    }
+
+    /// There was no answer, or the answer that the pod does not exist.
+    pub(super) fn absent(&self, wish: &Wish, now: Instant) {
+        if let Some(state) = self.lock().states.get_mut(wish) {
+            state.again = Some(now + state.pause);
+            state.pause = (state.pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// The pod is known now.
+    pub(super) fn granted(&self, wish: &Wish) {
+        self.lock().states.remove(wish);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

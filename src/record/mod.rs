@@ -1,0 +1,6 @@
+//! Records as the host hands them over: msgpack events, read where they lie and written once.
+//!
+//! Serves the filter and the output. Invariant: bytes that nobody asked to change come out as they came in, and
+//! hostile bytes never panic.
+
+pub mod write;
