@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, ops::Range};
 
+use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::Scene;
@@ -22,6 +23,7 @@ impl Events {
     /// Creates events.
     pub(super) fn create(&mut self, scene: &Scene, numbers: Range<usize>) {
         for number in numbers {
+            let now = now();
             let event = json!({
                 "kind": "Event",
                 "apiVersion": "v1",
@@ -30,8 +32,8 @@ impl Events {
                 "type": "Warning",
                 "reason": "Unhealthy",
                 "message": format!("Readiness probe failed: event {number}"),
-                "firstTimestamp": "2026-11-20T09:30:00Z",
-                "lastTimestamp": format!("2026-11-20T09:31:{:02}Z", number % 60),
+                "firstTimestamp": now,
+                "lastTimestamp": now,
                 "count": 1,
                 "source": { "component": "kubelet", "host": scene.name },
             });
@@ -45,7 +47,7 @@ impl Events {
     pub(super) fn count_up(&mut self, scene: &Scene, numbers: Range<usize>) {
         for number in numbers {
             let path = format!("/api/v1/namespaces/{}/events/web.{number}", scene.name);
-            let patch = json!({ "count": 2, "lastTimestamp": "2026-11-20T09:32:00Z" });
+            let patch = json!({ "count": 2, "lastTimestamp": now() });
             let updated = scene.cluster.api().patch(&path, &patch);
             self.expect(&updated);
         }
@@ -74,6 +76,11 @@ impl Events {
             assert_eq!(row["kind"], "Event", "listed and watched events look alike");
         }
     }
+}
+
+/// What happened long ago is no news: the input passes it over.
+fn now() -> String {
+    Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
 /// The message is the row's text.

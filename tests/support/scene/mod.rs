@@ -6,7 +6,7 @@
 mod events;
 mod pods;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -16,7 +16,7 @@ use crate::rig::{
     host::Host,
     logs::Logs,
     node::Node,
-    servers::{process::Process, wait_for},
+    servers::process::Process,
 };
 
 use events::Events;
@@ -54,16 +54,17 @@ impl Scene {
         }
         let mut process = host.start(self.folder.path(), &self.config());
         self.wait(&mut process, "the lines of before", || self.has_lines(&containers, LINES / 2));
+        self.wait(&mut process, "the events of before", || self.has_events(&events));
         containers.extend(pods::late(self));
+        events.create(self, 15..30);
+        events.count_up(self, 10..20);
+        // By then the watch of pods, no slower than that of events, has seen the late one.
+        self.wait(&mut process, "the events of now", || self.has_events(&events));
         for container in &containers {
             let from = if container.is_late() { 0 } else { LINES / 2 };
             container.log(self, from..LINES);
         }
-        self.wait(&mut process, "the events of before", || self.has_events(&events));
-        events.create(self, 15..30);
-        events.count_up(self, 10..20);
         self.wait(&mut process, "all lines", || self.has_lines(&containers, LINES));
-        self.wait(&mut process, "all events", || self.has_events(&events));
         let status = process.stop(Duration::from_secs(20));
         assert!(status.is_some_and(|status| status.success()), "{status:?}: {}", process.last_lines(20));
         for container in &containers {
@@ -73,14 +74,18 @@ impl Scene {
     }
 
     fn wait(&self, process: &mut Process, what: &str, done: impl Fn() -> bool) {
-        let name = &self.name;
-        let limit = std::time::Instant::now() + ARRIVAL_LIMIT;
-        wait_for(&format!("{name}: {what}"), ARRIVAL_LIMIT * 2, || {
+        let deadline = Instant::now() + ARRIVAL_LIMIT;
+        while !done() {
             process.must_run();
-            let late = std::time::Instant::now() > limit;
-            assert!(!late, "{name}: {what} did not arrive; the host says:\n{}", process.last_lines(40));
-            done().then_some(())
-        });
+            let (lines, events) = (self.lines().len(), self.events().len());
+            assert!(
+                Instant::now() < deadline,
+                "{}: {what} did not arrive: {lines} lines and {events} events; the host says:\n{}",
+                self.name,
+                process.last_lines(40)
+            );
+            std::thread::sleep(Duration::from_millis(100));
+        }
     }
 
     fn lines(&self) -> Vec<Value> {

@@ -24,7 +24,9 @@ pub(super) fn early(scene: &Scene) -> Vec<Container> {
     let containers = |pod: &Value, names: &[&str]| -> Vec<Container> {
         names.iter().map(|name| Container::of(pod, name, false)).collect()
     };
-    [containers(&web, &["nginx", "metrics"]), containers(&database, &["postgres"])].concat()
+    let mut all = containers(&web, &["nginx", "metrics"]);
+    all.extend(containers(&database, &["postgres"]));
+    all
 }
 
 /// A pod that is created when the host runs already.
@@ -37,7 +39,7 @@ fn create(scene: &Scene, name: &str, owner: &str, containers: &[&str]) -> Value 
     let image = |container: &str| format!("registry.example/{container}:1.4");
     let specs: Vec<_> =
         containers.iter().map(|name| json!({ "name": name, "image": image(name) })).collect();
-    let statuses: Vec<_> = containers.iter().map(|container| json!({
+    let statuses = containers.iter().map(|container| json!({
         "name": container, "image": image(container), "ready": true, "restartCount": 0,
         "imageID": format!("registry.example/{container}@sha256:{}", "5".repeat(64)),
         "containerID": format!("containerd://{}", id(name, container)),

@@ -12,7 +12,7 @@ use std::{
     sync::OnceLock,
 };
 
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -161,13 +161,14 @@ fn write_credentials(folder: &Path) {
     let write = |name: &str, text: &str| fs::write(folder.join(name), text).expect("a file can be written");
     let authority_key = KeyPair::generate().expect("a key");
     let mut authority = CertificateParams::default();
+    authority.distinguished_name.push(DnType::CommonName, "flb-kube test authority");
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let authority_certificate = authority.self_signed(&authority_key).expect("a certificate");
     let key = KeyPair::generate().expect("a key");
     let names = ["127.0.0.1".to_owned(), "localhost".to_owned()];
-    let certificate = CertificateParams::new(names)
-        .and_then(|params| params.signed_by(&key, &Issuer::new(authority, authority_key)))
-        .expect("a certificate");
+    let mut server = CertificateParams::new(names).expect("names");
+    server.distinguished_name.push(DnType::CommonName, "kube-apiserver");
+    let certificate = server.signed_by(&key, &Issuer::new(authority, authority_key)).expect("a certificate");
     write("ca.crt", &authority_certificate.pem());
     write("tls.crt", &certificate.pem());
     write("tls.key", &key.serialize_pem());
