@@ -7,4 +7,6 @@ pub mod kube;
 pub mod options;
 pub mod plugin;
 pub mod record;
+pub mod plugins;
 pub mod runtime;
+pub mod victorialogs;

@@ -211,6 +211,7 @@ unsafe extern "C" fn exit<F: Filter>(context: *mut c_void, _: *mut sys::flb_conf
         return 0;
     }
     // SAFETY: the context that cb_init made with Box::into_raw, given back once.
-    unsafe { Box::from_raw(context.cast::<Instance<F>>()) }.end();
+    let instance = unsafe { Box::from_raw(context.cast::<Instance<F>>()) };
+    instance.end();
     0
 }

@@ -93,8 +93,8 @@ impl<P> Instance<P> {
     }
 
     /// Ends the instance: its tasks first, then the plugin.
-    pub(super) fn end(self: Box<Self>) {
-        let Self { plugin, tasks, owner, plugin_name } = *self;
+    pub(super) fn end(self) {
+        let Self { plugin, tasks, owner, plugin_name } = self;
         owner.scope(|| {
             guard::guard(plugin_name, "stop", (), || {
                 tasks.stop();

@@ -1,0 +1,5 @@
+//! Where each plugin is put together: its options, and the glue between them and the domain.
+//!
+//! Serves `abi/`, which exports what is here. Invariant: an option is read here and nowhere else.
+
+pub mod out_victorialogs;
