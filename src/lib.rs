@@ -6,6 +6,7 @@ pub mod abi;
 pub mod kube;
 pub mod options;
 pub mod plugin;
+pub mod plugins;
 pub mod record;
 pub mod plugins;
 pub mod runtime;

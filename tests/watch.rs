@@ -1,4 +1,500 @@
-//! The pod watch against a scripted API server.
+//! The pod watch against a scripted API server: what it asks for, what it keeps through faults, when it ends.
 
 #[path = "support/apiserver/mod.rs"]
 mod apiserver;
+
+use std::{
+    fs,
+    path::PathBuf,
+    sync::{Arc, atomic::Ordering},
+    time::{Duration, Instant},
+};
+
+use apiserver::{ApiServer, Fault, Verb};
+use flb_kube::{
+    kube::{
+        client::ClientConfig,
+        store,
+        watch::{Node, PodWatch, WatchConfig},
+    },
+    runtime::Owner,
+};
+use serde_json::{Value, json};
+
+fn pod(name: &str, node: &str, team: &str) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "Pod",
+        "metadata": {"name": name, "namespace": "shop", "labels": {"app": "web", "team": team}},
+        "spec": {"nodeName": node, "containers": [{"name": "main", "image": "web:1"}]},
+        "status": {"phase": "Running", "podIP": "10.0.0.7", "containerStatuses": [
+            {"name": "main", "image": "web:1", "imageID": "web@sha256:1", "containerID": "containerd://abc", "restartCount": 0},
+        ]},
+    })
+}
+
+fn config(server: &ApiServer) -> WatchConfig {
+    let client = ClientConfig {
+        url: server.url(),
+        token_file: None,
+        read_timeout: Duration::from_millis(500),
+        connect_timeout: Duration::from_millis(500),
+        ..ClientConfig::default()
+    };
+    let store = store::Config { delete_grace: Duration::from_secs(60), namespaces: false };
+    WatchConfig::new(client, Node::Named("n1".into()), store)
+}
+
+fn start(config: &WatchConfig) -> Arc<PodWatch> {
+    PodWatch::shared(config, &Owner { name: "filter:kube:kube.0".into(), level: 3 }).expect("a watch")
+}
+
+fn synced(config: &WatchConfig) -> Arc<PodWatch> {
+    let watch = start(config);
+    wait("the first list", || watch.store().is_synced());
+    watch
+}
+
+fn wait(what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !is_so() {
+        assert!(Instant::now() < deadline, "waited in vain for {what}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+fn knows(watch: &PodWatch, name: &str) -> bool {
+    watch.store().lookup("shop", name).is_some()
+}
+
+fn team(watch: &PodWatch, name: &str, team: &str) -> bool {
+    let pod = watch.store().lookup("shop", name);
+    pod.is_some_and(|pod| pod.labels.as_ref().is_some_and(|labels| labels.contains(team)))
+}
+
+/// Runs a case for each of `all`, side by side: most of their time is spent in pauses.
+fn each<T: Send>(all: impl IntoIterator<Item = T>, case: impl Fn(T) + Sync) {
+    std::thread::scope(|scope| {
+        for one in all {
+            scope.spawn(|| case(one));
+        }
+    });
+}
+
+/// A file with this content, in a folder that goes with the first half.
+fn file(content: &str) -> (tempfile::TempDir, PathBuf) {
+    let dir = tempfile::tempdir().expect("a folder");
+    let path = dir.path().join("file");
+    fs::write(&path, content).expect("a file");
+    (dir, path)
+}
+
+#[test]
+fn any_number_of_look_ups_costs_one_list_by_pages_and_one_watch() {
+    let server = ApiServer::start();
+    server.put_all((0..1_200).map(|number| pod(&format!("web-{number:04}"), "n1", "red")));
+    let watch = synced(&config(&server));
+    server.wait_for(Verb::Watch, "pods", 1);
+    for number in 0..100_000 {
+        assert!(knows(&watch, &format!("web-{:04}", number % 1_200)));
+    }
+    let lists = server.requests_of(Verb::List, "pods");
+    assert_eq!(lists.len(), 3, "1200 pods are three pages of 500");
+    for list in &lists {
+        assert_eq!(list.param("fieldSelector"), Some("spec.nodeName=n1"));
+        assert_eq!(list.param("limit"), Some("500"));
+    }
+    assert_eq!(server.requests().len(), 4);
+    let watches = server.requests_of(Verb::Watch, "pods");
+    assert_eq!(watches[0].param("fieldSelector"), Some("spec.nodeName=n1"));
+    assert_eq!(watches[0].param("allowWatchBookmarks"), Some("true"));
+    assert_eq!(watches[0].param("resourceVersion"), Some("1201"), "the version of the list");
+}
+
+#[test]
+fn pods_of_other_nodes_are_not_known() {
+    let server = ApiServer::start();
+    server.put(pod("near", "n1", "red"));
+    server.put(pod("far", "n2", "red"));
+    let watch = synced(&config(&server));
+    assert!(knows(&watch, "near") && !knows(&watch, "far"));
+}
+
+#[test]
+fn a_label_edit_and_a_new_pod_are_seen() {
+    let server = ApiServer::start();
+    server.put(pod("web", "n1", "red"));
+    let watch = synced(&config(&server));
+    server.put(pod("web", "n1", "blue"));
+    wait("the edit", || team(&watch, "web", "blue"));
+    server.put(pod("new", "n1", "red"));
+    wait("the new pod", || knows(&watch, "new"));
+    assert_eq!(server.count(Verb::List, "pods"), 1);
+}
+
+#[test]
+fn a_deleted_pod_stays_for_the_grace_time_and_no_longer() {
+    let server = ApiServer::start();
+    server.put_all([pod("web", "n1", "red"), pod("other", "n1", "red")]);
+    let mut config = config(&server);
+    config.store.delete_grace = Duration::from_millis(300);
+    let watch = synced(&config);
+    server.delete("pods", "shop", "web");
+    server.put(pod("after", "n1", "red"));
+    wait("the event after the deletion", || knows(&watch, "after"));
+    assert!(knows(&watch, "web"), "its last lines may still come");
+    wait("the end of the grace time", || !knows(&watch, "web"));
+    assert!(knows(&watch, "other"));
+}
+
+#[test]
+fn after_410_a_new_list_keeps_the_known_and_lets_the_deleted_linger() {
+    for in_stream in [false, true] {
+        let server = ApiServer::start();
+        server.put_all([pod("stays", "n1", "red"), pod("goes", "n1", "red")]);
+        let watch = synced(&config(&server));
+        server.wait_for(Verb::Watch, "pods", 1);
+        server.set_down(true);
+        server.delete("pods", "shop", "goes");
+        server.put(pod("comes", "n1", "red"));
+        if in_stream {
+            server.compact();
+        } else {
+            server.script(Verb::Watch, "pods", 1, Fault::Status(410));
+        }
+        server.set_down(false);
+        wait("the pod that came meanwhile", || knows(&watch, "comes"));
+        assert!(knows(&watch, "stays") && knows(&watch, "goes"));
+        assert_eq!(watch.counters().expired.load(Ordering::Relaxed), 1);
+        assert_eq!(server.count(Verb::List, "pods"), 2);
+    }
+}
+
+#[test]
+fn a_list_whose_pages_expire_is_taken_whole() {
+    let server = ApiServer::start();
+    server.put_all((0..600).map(|number| pod(&format!("web-{number}"), "n1", "red")));
+    server.script(Verb::List, "pods", 1, Fault::Split(4096));
+    server.script(Verb::List, "pods", 1, Fault::Status(410));
+    let watch = synced(&config(&server));
+    assert_eq!(watch.store().len(), 600);
+    let limits: Vec<_> =
+        server.requests_of(Verb::List, "pods").iter().map(|list| list.param("limit").is_some()).collect();
+    assert_eq!(limits, [true, true, false]);
+}
+
+#[test]
+fn a_refused_token_is_read_again_at_once() {
+    let server = ApiServer::start();
+    server.put(pod("web", "n1", "red"));
+    server.require_token("first");
+    let (_dir, token) = file("first\n");
+    let mut config = config(&server);
+    config.client.token_file = Some(token.clone());
+    config.client.token_ttl = Duration::from_secs(3600);
+    let watch = synced(&config);
+    server.wait_for(Verb::Watch, "pods", 1);
+    // Same length and, with luck, the same second: only the refusal tells.
+    let before = fs::metadata(&token).unwrap().modified().unwrap();
+    fs::write(&token, "other\n").unwrap();
+    fs::File::options().append(true).open(&token).unwrap().set_modified(before).unwrap();
+    server.require_token("other");
+    server.cut();
+    server.wait_for(Verb::Watch, "pods", 3);
+    let sent: Vec<_> =
+        server.requests_of(Verb::Watch, "pods").into_iter().map(|seen| seen.authorization.unwrap()).collect();
+    assert_eq!(sent[..3], ["Bearer first", "Bearer first", "Bearer other"]);
+    server.put(pod("web", "n1", "blue"));
+    wait("the edit", || team(&watch, "web", "blue"));
+    assert_eq!(watch.counters().failures.load(Ordering::Relaxed), 1, "the cut alone");
+}
+
+#[test]
+fn a_token_that_stays_refused_is_no_reason_to_hammer() {
+    let server = ApiServer::start();
+    server.require_token("right");
+    let (_dir, token) = file("wrong");
+    let mut config = config(&server);
+    config.client.token_file = Some(token.clone());
+    let started = Instant::now();
+    let watch = start(&config);
+    server.wait_for(Verb::List, "pods", 4);
+    // Pauses of at least 200, 400 and 800 ms lie between four tries.
+    assert!(started.elapsed() >= Duration::from_millis(1400));
+    fs::write(&token, "right").unwrap();
+    wait("the right token", || watch.store().is_synced());
+}
+
+#[test]
+fn what_is_known_stays_through_every_fault_and_the_watch_recovers() {
+    let faults = [
+        Fault::Status(500),
+        Fault::Status(403),
+        Fault::TooMany(1),
+        Fault::Stall,
+        Fault::Cut(0),
+        Fault::Cut(100),
+        Fault::Truncate(100),
+        Fault::Line("{\"type\":\"MODIFIED\",\"object\":[]}".into()),
+        Fault::Line("not even JSON".into()),
+        Fault::in_stream(500, "InternalError"),
+    ];
+    each(faults, |fault| {
+        let server = ApiServer::start();
+        server.put(pod("web", "n1", "red"));
+        let watch = synced(&config(&server));
+        server.wait_for(Verb::Watch, "pods", 1);
+        server.script(Verb::Watch, "pods", 2, fault.clone());
+        server.cut();
+        server.wait_for(Verb::Watch, "pods", 2);
+        assert!(knows(&watch, "web"), "{fault:?}");
+        server.put(pod("web", "n1", "blue"));
+        wait(&format!("the edit in spite of {fault:?}"), || team(&watch, "web", "blue"));
+    });
+}
+
+#[test]
+fn a_list_that_fails_in_any_way_is_tried_again_and_never_half_believed() {
+    let faults =
+        [Fault::Status(503), Fault::Cut(700), Fault::Truncate(700), Fault::Stall, Fault::StallAfter(700)];
+    each(faults, |fault| {
+        let server = ApiServer::start();
+        server.put_all((0..10).map(|number| pod(&format!("web-{number}"), "n1", "red")));
+        server.script(Verb::List, "pods", 1, fault.clone());
+        let watch = start(&config(&server));
+        server.wait_for(Verb::List, "pods", 1);
+        assert!(watch.store().is_empty(), "{fault:?}");
+        wait(&format!("a list in spite of {fault:?}"), || watch.store().is_synced());
+        assert_eq!(watch.store().len(), 10);
+    });
+}
+
+#[test]
+fn an_answer_in_pieces_of_any_size_reads_the_same() {
+    each([1, 2, 3, 7, 64, 1000], |size| {
+        let server = ApiServer::start();
+        server.put(pod("listed", "n1", "red"));
+        server.script(Verb::List, "pods", 1, Fault::Split(size));
+        server.script(Verb::Watch, "pods", 1, Fault::Split(size));
+        let watch = synced(&config(&server));
+        server.put_all((0..5).map(|number| pod(&format!("web-{number}"), "n1", "grün")));
+        wait("the watched pods", || (0..5).all(|number| team(&watch, &format!("web-{number}"), "grün")));
+        assert_eq!(watch.counters().bad_lines.load(Ordering::Relaxed), 0);
+    });
+}
+
+#[test]
+fn a_broken_watch_goes_on_from_the_last_version_without_a_list() {
+    let server = ApiServer::start();
+    server.put(pod("web", "n1", "red"));
+    let watch = synced(&config(&server));
+    server.wait_for(Verb::Watch, "pods", 1);
+    let version = server.put(pod("web", "n1", "blue"));
+    wait("the edit", || team(&watch, "web", "blue"));
+    server.cut();
+    server.wait_for(Verb::Watch, "pods", 2);
+    assert_eq!(server.requests_of(Verb::Watch, "pods")[1].param("resourceVersion"), Some(version.as_str()));
+    assert_eq!(server.count(Verb::List, "pods"), 1);
+}
+
+#[test]
+fn a_bookmark_moves_the_version_that_a_quiet_watch_goes_on_from() {
+    let server = ApiServer::start();
+    let watch = synced(&config(&server));
+    server.wait_for(Verb::Watch, "pods", 1);
+    let version = server.put(pod("elsewhere", "n2", "red"));
+    let before = watch.counters().last_sync.swap(0, Ordering::Relaxed);
+    assert!(before > 0);
+    wait("the bookmark", || {
+        server.bookmark();
+        watch.counters().last_sync.load(Ordering::Relaxed) > 0
+    });
+    server.cut();
+    server.wait_for(Verb::Watch, "pods", 2);
+    assert_eq!(server.requests_of(Verb::Watch, "pods")[1].param("resourceVersion"), Some(version.as_str()));
+}
+
+#[test]
+fn a_watch_on_which_nothing_comes_is_replaced() {
+    let server = ApiServer::start();
+    server.put(pod("web", "n1", "red"));
+    server.script(Verb::Watch, "pods", 1, Fault::StallAfter(0));
+    let mut config = config(&server);
+    config.idle_limit = Duration::from_millis(200);
+    let watch = synced(&config);
+    server.wait_for(Verb::Watch, "pods", 1);
+    server.put(pod("web", "n1", "blue"));
+    wait("the edit, on a second watch", || team(&watch, "web", "blue"));
+    assert!(watch.counters().idle.load(Ordering::Relaxed) >= 1);
+}
+
+#[test]
+fn the_pause_that_a_server_asks_for_is_kept() {
+    let server = ApiServer::start();
+    server.script(Verb::List, "pods", 1, Fault::TooMany(2));
+    let _watch = synced(&config(&server));
+    let lists = server.requests_of(Verb::List, "pods");
+    assert!(lists[1].at - lists[0].at >= Duration::from_secs(2));
+}
+
+#[test]
+fn a_server_that_is_away_at_the_start_is_waited_for() {
+    let server = ApiServer::start();
+    server.put(pod("web", "n1", "red"));
+    server.set_down(true);
+    let watch = start(&config(&server));
+    wait("the first failure", || watch.counters().failures.load(Ordering::Relaxed) > 0);
+    assert!(!watch.store().is_synced());
+    server.set_down(false);
+    wait("the list", || knows(&watch, "web"));
+}
+
+#[test]
+fn twenty_thousand_lines_of_a_pod_that_is_gone_cost_one_request() {
+    let server = ApiServer::start();
+    let watch = synced(&config(&server));
+    for _ in 0..20_000 {
+        watch.store().missed("shop", "gone");
+    }
+    server.wait_for(Verb::Get, "pods", 1);
+    watch.store().missed("shop", "gone-too");
+    server.wait_for(Verb::Get, "pods", 2);
+    let asked: Vec<_> = server.requests_of(Verb::Get, "pods").into_iter().map(|seen| seen.path).collect();
+    assert_eq!(asked, ["/api/v1/namespaces/shop/pods/gone", "/api/v1/namespaces/shop/pods/gone-too"]);
+}
+
+#[test]
+fn look_ups_of_many_unknown_pods_are_spread_over_time() {
+    let server = ApiServer::start();
+    let watch = synced(&config(&server));
+    let started = Instant::now();
+    for number in 0..20_000 {
+        watch.store().missed("shop", &format!("gone-{number}"));
+    }
+    server.wait_for(Verb::Get, "pods", 5);
+    let most = started.elapsed().as_millis() / 100 + 1;
+    assert!((server.count(Verb::Get, "pods") as u128) <= most, "ten a second, one at a time");
+}
+
+#[test]
+fn a_pod_that_only_a_look_up_finds_is_known_from_then_on() {
+    let server = ApiServer::start();
+    server.put(pod("far", "n2", "red"));
+    let watch = synced(&config(&server));
+    watch.store().missed("shop", "far");
+    wait("the look-up", || knows(&watch, "far"));
+    assert_eq!(watch.counters().found.load(Ordering::Relaxed), 1);
+}
+
+#[test]
+fn a_name_that_no_pod_can_have_is_never_asked_for() {
+    let server = ApiServer::start();
+    server.put(pod("far", "n2", "red"));
+    let watch = synced(&config(&server));
+    watch.store().missed("shop", "../../../version");
+    watch.store().missed("..", "secrets");
+    watch.store().missed("shop", "far");
+    wait("the look-up after them", || knows(&watch, "far"));
+    assert_eq!(server.count(Verb::Get, "pods"), 1);
+    assert_eq!(server.requests().len(), 3, "{:?}", server.requests());
+}
+
+#[test]
+fn namespaces_are_watched_only_when_asked_for() {
+    let server = ApiServer::start();
+    let shop = |team: &str| json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop", "labels": {"team": team}}});
+    server.put(shop("red"));
+    server.put(pod("web", "n1", "red"));
+    let mut config = config(&server);
+    let without = synced(&config);
+    server.wait_for(Verb::Watch, "pods", 1);
+    assert!(without.store().lookup_namespace("shop").is_none());
+    assert_eq!(server.count(Verb::List, "namespaces"), 0);
+    config.store.namespaces = true;
+    let with = synced(&config);
+    assert!(with.store().lookup_namespace("shop").is_some());
+    server.put(shop("blue"));
+    wait("the edit", || {
+        let namespace = with.store().lookup_namespace("shop");
+        namespace
+            .is_some_and(|namespace| namespace.labels.as_ref().is_some_and(|labels| labels.contains("blue")))
+    });
+    assert_eq!(server.requests_of(Verb::List, "namespaces")[0].param("fieldSelector"), None);
+}
+
+#[test]
+fn instances_with_the_same_settings_share_one_watch_and_the_last_one_ends_it() {
+    let server = ApiServer::start();
+    server.put(pod("web", "n1", "red"));
+    let config = config(&server);
+    let first = synced(&config);
+    let second = start(&config);
+    assert!(Arc::ptr_eq(&first, &second));
+    drop(first);
+    server.wait_for(Verb::Watch, "pods", 1);
+    server.put(pod("web", "n1", "blue"));
+    wait("the edit, for the one that is left", || team(&second, "web", "blue"));
+    assert_eq!(server.requests().len(), 2);
+    drop(second);
+    let third = synced(&config);
+    assert!(team(&third, "web", "blue"));
+    assert_eq!(server.count(Verb::List, "pods"), 2, "a new start is a new watch");
+}
+
+#[test]
+fn other_settings_are_another_watch() {
+    let server = ApiServer::start();
+    let first = config(&server);
+    let mut second = first.clone();
+    second.node = Node::Named("n2".into());
+    assert!(!Arc::ptr_eq(&start(&first), &start(&second)));
+}
+
+#[test]
+fn the_node_is_found_from_the_agents_own_pod() {
+    let server = ApiServer::start();
+    server.put(pod("agent-x", "n7", "red"));
+    server.put(pod("neighbour", "n7", "red"));
+    server.script(Verb::Get, "pods", 2, Fault::Status(500));
+    let (_dir, namespace_file) = file("shop\n");
+    let mut config = config(&server);
+    config.node = Node::OfPod { name: "agent-x".into(), namespace_file };
+    let watch = synced(&config);
+    assert!(knows(&watch, "neighbour"));
+    assert_eq!(server.requests_of(Verb::List, "pods")[0].param("fieldSelector"), Some("spec.nodeName=n7"));
+}
+
+#[test]
+fn without_a_node_name_pods_are_looked_up_one_by_one_and_never_the_whole_cluster() {
+    let server = ApiServer::start();
+    server.put(pod("web", "n1", "red"));
+    let (_dir, namespace_file) = file("shop");
+    let mut config = config(&server);
+    config.node = Node::OfPod { name: "no-such-pod".into(), namespace_file };
+    let watch = synced(&config);
+    watch.store().missed("shop", "web");
+    wait("the look-up", || knows(&watch, "web"));
+    assert_eq!(server.count(Verb::List, "pods"), 0);
+    server.put(pod("no-such-pod", "n1", "red"));
+    wait("the watch, once the agent's pod is there", || server.count(Verb::Watch, "pods") == 1);
+}
+
+#[test]
+fn a_url_may_have_a_path_before_the_api() {
+    let server = ApiServer::start();
+    let mut config = config(&server);
+    config.client.url = format!("{}/k8s/clusters/c-1/", server.url());
+    let watch = start(&config);
+    wait("a request", || !server.requests().is_empty());
+    assert_eq!(server.requests()[0].path, "/k8s/clusters/c-1/api/v1/pods");
+    assert!(!watch.store().is_synced());
+}
+
+#[test]
+fn a_url_that_is_none_is_refused_at_the_start() {
+    let server = ApiServer::start();
+    let mut config = config(&server);
+    config.client.url = "api-server:6443".into();
+    let owner = Owner { name: "filter:kube:kube.0".into(), level: 3 };
+    let said = PodWatch::shared(&config, &owner).err().unwrap().to_string();
+    assert!(said.contains("'api-server:6443'") && said.contains("http://"), "{said}");
+}

@@ -4,14 +4,24 @@
 //! Serves the filter, the output's straight path and the events input. Invariant: those who ask the store never
 //! wait; only what runs on the shared runtime talks to the API server.
 
+pub mod api;
+pub mod backoff;
 mod body;
 pub mod client;
+pub mod encode;
+mod lookup;
+mod node;
 pub mod pod;
+pub mod preload;
+mod reflect;
+pub mod resolve;
 pub mod store;
 mod table;
+pub mod tag;
 mod tls;
 mod token;
 mod verbatim;
+pub mod watch;
 mod wish;
 
 pub use verbatim::Verbatim;

@@ -93,7 +93,7 @@ impl<'de> Visitor<'de> for Append<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
-        let start = self.0.len();
+        let start = write::open(self.0);
         let mut count = 0;
         while items.next_element_seed(Append(self.0))?.is_some() {
             count += 1;
@@ -103,7 +103,7 @@ impl<'de> Visitor<'de> for Append<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<(), A::Error> {
-        let start = self.0.len();
+        let start = write::open(self.0);
         let mut count = 0;
         while entries.next_key_seed(Append(self.0))?.is_some() {
             entries.next_value_seed(Append(self.0))?;

@@ -2,4 +2,5 @@
 //!
 //! Serves `abi/`, which exports what is here. Invariant: an option is read here and nowhere else.
 
+pub mod filter_kube;
 pub mod out_victorialogs;

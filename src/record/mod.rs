@@ -3,4 +3,8 @@
 //! Serves the filter and the output. Invariant: bytes that nobody asked to change come out as they came in, and
 //! hostile bytes never panic.
 
+mod json;
+pub mod merge;
+pub mod reader;
+pub mod splice;
 pub mod write;

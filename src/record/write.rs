@@ -73,13 +73,23 @@ pub fn array_header(out: &mut Vec<u8>, items: usize) {
     }
 }
 
-/// Puts the header that `header` writes for `count` before what was appended since `start`: for containers whose
-/// size is known only at their end.
+/// Begins a container whose size is known only at its end: leaves room for the shortest header, answers its place.
+pub fn open(out: &mut Vec<u8>) -> usize {
+    out.push(0);
+    out.len() - 1
+}
+
+/// Ends what [`open`] began at `start`, now that it has `count` children: `header` is what writes its header.
 pub fn close(out: &mut Vec<u8>, start: usize, header: fn(&mut Vec<u8>, usize), count: usize) {
     let end = out.len();
     header(out, count);
-    let header = out.len() - end;
-    out[start..].rotate_right(header);
+    if out.len() == end + 1 {
+        out.swap_remove(start);
+    } else {
+        let header = out.len() - end;
+        out[start..].rotate_right(header);
+        out.remove(start + header);
+    }
 }
 
 /// `marker` with 16 bits of length, or the marker after it with 32.

@@ -116,20 +116,15 @@ fn split(pieces: Pieces, size: usize) -> Pieces {
 }
 
 fn first(pieces: Pieces, limit: usize) -> Pieces {
-    pieces
-        .scan(limit, |left, piece| {
-            let part = match piece {
-                _ if *left == 0 => None,
-                Ok(piece) => {
-                    let part = piece.slice(..piece.len().min(*left));
-                    *left -= part.len();
-                    Some(Ok(part))
-                }
-                Err(why) => Some(Err(why)),
-            };
-            std::future::ready(part)
-        })
-        .boxed()
+    stream::unfold((pieces, limit), |(mut pieces, left)| async move {
+        if left == 0 {
+            return None;
+        }
+        let piece = pieces.next().await?.map(|piece| piece.slice(..piece.len().min(left)));
+        let left = piece.as_ref().map_or(0, |piece| left - piece.len());
+        Some((piece, (pieces, left)))
+    })
+    .boxed()
 }
 
 /// Nothing, but not at once: hyper writes out what it holds when a body has to wait.

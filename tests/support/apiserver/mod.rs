@@ -39,6 +39,8 @@ pub struct Seen {
     pub path: String,
     /// The decoded query.
     pub query: Vec<(String, String)>,
+    /// When it came.
+    pub at: Instant,
     /// The `authorization` header.
     pub authorization: Option<String>,
 }
@@ -60,9 +62,16 @@ struct Shared {
     version: watch::Sender<u64>,
     /// Changes when every watch is to send a bookmark.
     bookmarks: watch::Sender<u64>,
-    /// Changes when every connection is to end.
-    cut: watch::Sender<u64>,
+    connections: Mutex<Connections>,
     down: AtomicBool,
+}
+
+/// The connections that one cut ends.
+#[derive(Default)]
+struct Connections {
+    cut: watch::Sender<bool>,
+    /// Held by each of them.
+    open: Arc<()>,
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -89,7 +98,7 @@ impl ApiServer {
             token: Mutex::default(),
             version: watch::Sender::new(0),
             bookmarks: watch::Sender::new(0),
-            cut: watch::Sender::new(0),
+            connections: Mutex::default(),
             down: AtomicBool::new(false),
         });
         let (stop, stopped) = watch::channel(false);
@@ -167,9 +176,13 @@ impl ApiServer {
         self.shared.bookmarks.send_modify(|sent| *sent += 1);
     }
 
-    /// Ends every connection, without a farewell.
+    /// Ends every connection, without a farewell; they are gone when this returns.
     pub fn cut(&self) {
-        self.shared.cut.send_modify(|cut| *cut += 1);
+        let ended = std::mem::take(&mut *locked(&self.shared.connections));
+        ended.cut.send_replace(true);
+        while Arc::strong_count(&ended.open) > 1 {
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 
     /// Closes connections as soon as they are made, or takes them again.
@@ -185,10 +198,15 @@ impl ApiServer {
         locked(&self.shared.requests).clone()
     }
 
+    /// Every request of this kind so far.
+    pub fn requests_of(&self, verb: Verb, resource: &str) -> Vec<Seen> {
+        let requests = locked(&self.shared.requests);
+        requests.iter().filter(|seen| seen.verb == verb && seen.resource == resource).cloned().collect()
+    }
+
     /// How many requests of this kind came so far.
     pub fn count(&self, verb: Verb, resource: &str) -> usize {
-        let requests = locked(&self.shared.requests);
-        requests.iter().filter(|seen| seen.verb == verb && seen.resource == resource).count()
+        self.requests_of(verb, resource).len()
     }
 
     /// Waits until `count` requests of this kind came; for tests that need the client to be at a certain point.

@@ -4,7 +4,7 @@ use std::{
     convert::Infallible,
     net::TcpListener,
     sync::{Arc, atomic::Ordering},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -42,8 +42,12 @@ pub fn run(listener: TcpListener, shared: Arc<Shared>, mut stopped: watch::Recei
                 _ = stopped.wait_for(|stop| *stop) => break,
                 Some(_) = connections.join_next() => {}
                 Ok((stream, _)) = listener.accept() => {
+                    let (cut, open) = {
+                        let connections = locked(&shared.connections);
+                        (connections.cut.subscribe(), Arc::clone(&connections.open))
+                    };
                     if !shared.down.load(Ordering::Acquire) {
-                        connections.spawn(converse(stream, Arc::clone(&shared)));
+                        connections.spawn(converse(stream, Arc::clone(&shared), cut, open));
                     }
                 }
             }
@@ -51,16 +55,15 @@ pub fn run(listener: TcpListener, shared: Arc<Shared>, mut stopped: watch::Recei
     });
 }
 
-async fn converse(stream: TcpStream, shared: Arc<Shared>) {
+async fn converse(stream: TcpStream, shared: Arc<Shared>, mut cut: watch::Receiver<bool>, _open: Arc<()>) {
     let _ = stream.set_nodelay(true);
-    let mut cut = shared.cut.subscribe();
     let service = service_fn(|request| {
         let shared = Arc::clone(&shared);
         async move { Ok::<_, Infallible>(answer(request, &shared).await) }
     });
     tokio::select! {
         _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service) => {}
-        _ = cut.changed() => {}
+        _ = cut.wait_for(|cut| *cut) => {}
     }
 }
 
@@ -111,7 +114,15 @@ async fn answer(request: Request<Incoming>, shared: &Arc<Shared>) -> Answer {
     let verb = verb(&head.method, target.as_ref(), &query);
     let authorization =
         head.headers.get("authorization").and_then(|value| value.to_str().ok()).map(str::to_owned);
-    let seen = Seen { verb, resource, method: head.method.to_string(), path, query, authorization };
+    let seen = Seen {
+        verb,
+        resource,
+        method: head.method.to_string(),
+        path,
+        query,
+        at: Instant::now(),
+        authorization,
+    };
     locked(&shared.requests).push(seen.clone());
     let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
     let met = fault::meet(&mut locked(&shared.script), verb, &seen.resource);

@@ -1,0 +1,200 @@
+//! What a tag says of the container whose lines it carries.
+//!
+//! Serves `resolve`. Knows the files of both folders that a kubelet fills, with slashes turned into dots as `tail`
+//! does; other forms come from a parser of the host's. Invariant: a tag that names no pod yields nothing.
+
+/// The folder of links that the kubelet keeps, as it appears in a tag.
+const CONTAINERS: &str = "var.log.containers.";
+/// The folder of the files themselves, as it appears in a tag.
+const PODS: &str = "var.log.pods.";
+/// How long a container's id is.
+const ID_LEN: usize = 64;
+
+/// What a tag says; what it does not say is empty or none.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TagParts {
+    /// The pod's name.
+    pub pod: String,
+    /// The pod's namespace.
+    pub namespace: String,
+    /// The container's name.
+    pub container: Option<String>,
+    /// The container's id.
+    pub docker_id: Option<String>,
+    /// The image's hash: only parsers of the operator's give it.
+    pub container_hash: Option<String>,
+    /// The pod's uid.
+    pub uid: Option<String>,
+    /// How often the container had been restarted when it wrote the file.
+    pub restarts: Option<u32>,
+}
+
+/// Reads tags of a form of the operator's own.
+pub trait TagParser: Send + Sync {
+    /// What `tag`, its prefix cut off, says; `None` if it does not match.
+    fn parse(&self, tag: &[u8]) -> Option<TagParts>;
+}
+
+impl TagParts {
+    /// From the named groups of a regex, by the names that the built-in filter knows. Of a name that comes twice the
+    /// first counts.
+    pub fn from_groups<'a>(groups: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Self {
+        let mut parts = Self::default();
+        for (name, value) in groups {
+            let value =
+                || Some(String::from_utf8_lossy(value).into_owned()).filter(|value| !value.is_empty());
+            let slot = match name {
+                "pod_name" if parts.pod.is_empty() => {
+                    parts.pod = value().unwrap_or_default();
+                    continue;
+                }
+                "namespace_name" if parts.namespace.is_empty() => {
+                    parts.namespace = value().unwrap_or_default();
+                    continue;
+                }
+                "container_name" => &mut parts.container,
+                "docker_id" => &mut parts.docker_id,
+                "container_hash" => &mut parts.container_hash,
+                _ => continue,
+            };
+            *slot = slot.take().or_else(value);
+        }
+        parts
+    }
+}
+
+/// Reads the two forms of the kubelet's own; `prefix` is where the operator's tags begin. A tag that does not begin
+/// so may still hold one of the folders.
+pub fn parse(tag: &[u8], prefix: &str) -> Option<TagParts> {
+    let tag = std::str::from_utf8(tag).ok()?;
+    if let Some(name) = tag.strip_prefix(prefix)
+        && let Some(parts) = container_file(name).or_else(|| pod_file(name))
+    {
+        return Some(parts);
+    }
+    let after = |folder| tag.find(folder).map(|at| &tag[at + str::len(folder)..]);
+    after(CONTAINERS)
+        .and_then(container_file)
+        .or_else(|| after(PODS).and_then(pod_file))
+        // The built-in filter cuts a prefix off by its length alone.
+        .or_else(|| container_file(tag.get(prefix.len()..)?))
+}
+
+/// `<pod>_<namespace>_<container>-<id>.log`
+fn container_file(name: &str) -> Option<TagParts> {
+    let (pod, rest) = name.strip_suffix(".log")?.split_once('_')?;
+    let (namespace, rest) = rest.split_once('_')?;
+    let (container, id) = rest.rsplit_once('-')?;
+    let is_id = id.len() == ID_LEN && id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+    (is_id && !container.is_empty()).then_some(())?;
+    Some(TagParts {
+        pod: pod_name(pod)?,
+        namespace: non_empty(namespace)?,
+        container: non_empty(container),
+        docker_id: non_empty(id),
+        ..TagParts::default()
+    })
+}
+
+/// `<namespace>_<pod>_<uid>.<container>.<restarts>.log`, and what follows `.log` in a rotated file.
+fn pod_file(name: &str) -> Option<TagParts> {
+    let (namespace, rest) = name.split_once('_')?;
+    let (pod, rest) = rest.split_once('_')?;
+    let mut parts = rest.splitn(4, '.');
+    let (uid, container, restarts, log) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+    let restarts = restarts.parse().ok()?;
+    (log == "log" || log.starts_with("log.")).then_some(())?;
+    Some(TagParts {
+        pod: pod_name(pod)?,
+        namespace: non_empty(namespace)?,
+        container: Some(non_empty(container)?),
+        uid: Some(non_empty(uid)?),
+        restarts: Some(restarts),
+        ..TagParts::default()
+    })
+}
+
+fn non_empty(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+/// The longest DNS name at the end of `text`: what stands before it belongs to the tag's own prefix.
+fn pod_name(text: &str) -> Option<String> {
+    let is_inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'.';
+    let start = text.bytes().rposition(|b| !is_inner(b)).map_or(0, |at| at + 1);
+    let name = text.get(start..)?.trim_start_matches(['-', '.']);
+    (!name.is_empty() && !name.ends_with(['-', '.'])).then(|| name.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PREFIX: &str = "kube.var.log.containers.";
+    const ID: &str = "c9898099f6d235126d564ed38a020007ea7a6fac6e25e718de683c9dd0076c16";
+
+    fn parts(tag: &str) -> Option<TagParts> {
+        parse(tag.as_bytes(), PREFIX)
+    }
+
+    fn web() -> TagParts {
+        TagParts {
+            pod: "web-1.a".into(),
+            namespace: "shop".into(),
+            container: Some("nginx-main".into()),
+            docker_id: Some(ID.into()),
+            ..TagParts::default()
+        }
+    }
+
+    #[test]
+    fn a_tag_of_the_containers_folder_names_the_container_and_its_id() {
+        let name = format!("web-1.a_shop_nginx-main-{ID}.log");
+        assert_eq!(parts(&format!("{PREFIX}{name}")), Some(web()));
+        assert_eq!(parts(&format!("k8s.node-7.var.log.containers.{name}")), Some(web()));
+    }
+
+    #[test]
+    fn a_prefix_of_another_text_is_cut_by_its_length_as_the_built_in_does() {
+        let tag = format!("kube.x.{}web-1.a_shop_nginx-main-{ID}.log", ".".repeat(PREFIX.len() - 7));
+        assert_eq!(parts(&tag), Some(web()));
+    }
+
+    #[test]
+    fn a_tag_of_the_pods_folder_names_the_uid_and_the_restarts_too() {
+        let expected = TagParts {
+            pod: "web-1.a".into(),
+            namespace: "shop".into(),
+            container: Some("nginx".into()),
+            uid: Some("5f2e-11".into()),
+            restarts: Some(3),
+            ..TagParts::default()
+        };
+        assert_eq!(parts("kube.var.log.pods.shop_web-1.a_5f2e-11.nginx.3.log"), Some(expected.clone()));
+        assert_eq!(parts("x.var.log.pods.shop_web-1.a_5f2e-11.nginx.3.log.20260101-1"), Some(expected));
+    }
+
+    #[test]
+    fn a_tag_that_names_no_pod_yields_nothing() {
+        let short_id = format!("{PREFIX}web_shop_nginx-{}.log", &ID[1..]);
+        let no_namespace = format!("{PREFIX}web__nginx-{ID}.log");
+        let no_restarts = "kube.var.log.pods.shop_web_u.nginx.x.log".to_owned();
+        for tag in ["", "kube", "cpu.local", PREFIX, &short_id, &no_namespace, &no_restarts] {
+            assert_eq!(parts(tag), None, "{tag}");
+        }
+        assert_eq!(parse(b"kube.\xff\xfe", PREFIX), None);
+    }
+
+    #[test]
+    fn groups_fill_what_they_name_and_the_first_of_a_name_counts() {
+        let groups: [(&str, &[u8]); 5] = [
+            ("namespace_name", b"shop"),
+            ("pod_name", b"web"),
+            ("pod_name", b"other"),
+            ("container_hash", b""),
+            ("container_id", b"unknown to the built-in"),
+        ];
+        let expected = TagParts { pod: "web".into(), namespace: "shop".into(), ..TagParts::default() };
+        assert_eq!(TagParts::from_groups(groups), expected);
+    }
+}

@@ -1,0 +1,252 @@
+//! The pods of a node, and if asked for all namespaces, watched into a [`Store`].
+//!
+//! Serves the filter and the output's straight path. Invariants: instances with the same settings share one watch
+//! per process, which ends with the last of them; an API server that is away, slow or refuses changes nothing of
+//! what is known.
+
+use std::{
+    io,
+    sync::{
+        Arc, Mutex, PoisonError, Weak,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use thiserror::Error;
+use tracing::info;
+
+pub use super::node::Node;
+use super::{
+    api::Resource,
+    backoff::Backoff,
+    client::{BadConfig, ClientConfig, Connection},
+    lookup,
+    pod::{Namespace, Pod},
+    reflect::{Complaints, Reflector, Sink},
+    store::{self, Store, Writer},
+};
+use crate::runtime::{Owner, Tasks};
+
+/// What to watch, and how.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct WatchConfig {
+    /// The API server.
+    pub client: ClientConfig,
+    /// Whose pods.
+    pub node: Node,
+    /// What the store keeps; namespaces are watched only if it wants them.
+    pub store: store::Config,
+    /// A watch on which nothing came for this long, no bookmark either, is replaced. Servers send a bookmark every
+    /// minute.
+    pub idle_limit: Duration,
+}
+
+impl WatchConfig {
+    /// The usual settings for a node's pods.
+    pub fn new(client: ClientConfig, node: Node, store: store::Config) -> Self {
+        Self { client, node, store, idle_limit: Duration::from_secs(180) }
+    }
+}
+
+/// Why a watch can't start.
+#[derive(Debug, Error)]
+pub enum CantWatch {
+    /// The settings are wrong.
+    #[error(transparent)]
+    Config(#[from] BadConfig),
+    /// The runtime did not start.
+    #[error("the runtime can't start: {0}")]
+    Runtime(#[from] io::Error),
+}
+
+/// What the watch did so far.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Lists begun.
+    pub lists: AtomicU64,
+    /// Watches begun.
+    pub watches: AtomicU64,
+    /// Versions that were gone (410), each followed by a new list.
+    pub expired: AtomicU64,
+    /// Watches replaced because nothing came.
+    pub idle: AtomicU64,
+    /// Lists and watches that failed.
+    pub failures: AtomicU64,
+    /// Events skipped because they could not be read.
+    pub bad_lines: AtomicU64,
+    /// Single pods asked for.
+    pub lookups: AtomicU64,
+    /// Those of them that exist.
+    pub found: AtomicU64,
+    /// When a list was complete or an event came, in seconds since 1970; 0 if never.
+    pub last_sync: AtomicU64,
+}
+
+impl Counters {
+    pub(super) fn synced(&self) {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        self.last_sync.store(since.as_secs(), Ordering::Relaxed);
+    }
+}
+
+/// A running watch. It ends when the last holder drops it.
+pub struct PodWatch {
+    store: Store,
+    counters: Arc<Counters>,
+    tasks: Tasks,
+}
+
+static RUNNING: Mutex<Vec<(WatchConfig, Weak<PodWatch>)>> = Mutex::new(Vec::new());
+
+impl PodWatch {
+    /// The watch with these settings: the one that runs, or a new one. `owner` is on whose account a new one logs.
+    /// Not to be called on the runtime.
+    pub fn shared(config: &WatchConfig, owner: &Owner) -> Result<Arc<Self>, CantWatch> {
+        let mut running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
+        running.retain(|(_, watch)| watch.strong_count() > 0);
+        let same = running.iter().find(|(held, _)| held == config);
+        if let Some(watch) = same.and_then(|(_, watch)| watch.upgrade()) {
+            return Ok(watch);
+        }
+        let watch = Arc::new(Self::start(config, owner)?);
+        running.push((config.clone(), Arc::downgrade(&watch)));
+        Ok(watch)
+    }
+
+    fn start(config: &WatchConfig, owner: &Owner) -> Result<Self, CantWatch> {
+        let connection = Connection::new(&config.client)?;
+        let tasks = Tasks::new(Owner { name: owner.name.clone(), level: owner.level })?;
+        let (writer, store) = store::channel(config.store.clone());
+        let counters = Arc::new(Counters::default());
+        let watch = Self { store, counters: Arc::clone(&counters), tasks };
+        let Some(client) = watch.tasks.block_on(async { connection.client() }) else {
+            return Ok(watch);
+        };
+        let shared = Arc::new(Shared { client, writer, counters, config: config.clone() });
+        watch.tasks.spawn(Arc::clone(&shared).watch_pods());
+        if config.store.namespaces {
+            watch.tasks.spawn(Arc::clone(&shared).watch_namespaces());
+        }
+        watch.tasks.spawn(Arc::clone(&shared).look_up());
+        watch.tasks.spawn(shared.sweep());
+        Ok(watch)
+    }
+
+    /// What is known.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// What the watch did so far.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+}
+
+impl Drop for PodWatch {
+    fn drop(&mut self) {
+        self.tasks.stop();
+    }
+}
+
+/// What the tasks of one watch share.
+struct Shared {
+    client: kube::Client,
+    writer: Writer,
+    counters: Arc<Counters>,
+    config: WatchConfig,
+}
+
+impl Shared {
+    async fn watch_pods(self: Arc<Self>) {
+        let mut told = false;
+        let node = self.config.node.resolve(&self.client, || {
+            // Without a node there is no list to wait for: records may ask for single pods.
+            if !std::mem::replace(&mut told, true) {
+                self.writer.begin_list();
+                self.writer.end_list();
+            }
+        });
+        let node = node.await;
+        info!("pods: watching those of node {node}");
+        self.reflect("/api/v1/pods", Pods(&self.writer), Some(format!("spec.nodeName={node}"))).await;
+    }
+
+    async fn watch_namespaces(self: Arc<Self>) {
+        self.reflect("/api/v1/namespaces", Namespaces(&self.writer), None).await;
+    }
+
+    async fn reflect<S: Sink>(&self, path: &str, sink: S, fields: Option<String>) {
+        let reflector = Reflector {
+            resource: Resource::new(self.client.clone(), path),
+            sink,
+            fields,
+            idle_limit: self.config.idle_limit,
+            counters: &self.counters,
+            log: Complaints::default(),
+            backoff: Backoff::default(),
+        };
+        reflector.run().await;
+    }
+
+    async fn look_up(self: Arc<Self>) {
+        lookup::run(self.client.clone(), &self.writer, &self.counters).await;
+    }
+
+    async fn sweep(self: Arc<Self>) {
+        let (shortest, longest) = (Duration::from_millis(50), Duration::from_secs(5));
+        let pause = (self.config.store.delete_grace / 4).clamp(shortest, longest);
+        loop {
+            tokio::time::sleep(pause).await;
+            self.writer.sweep(Instant::now());
+        }
+    }
+}
+
+struct Pods<'a>(&'a Writer);
+
+impl Sink for Pods<'_> {
+    type Object = Pod;
+    const RESOURCE: &'static str = "pods";
+
+    fn begin(&self) {
+        self.0.begin_list();
+    }
+
+    fn apply(&self, pod: Pod) {
+        self.0.apply(pod);
+    }
+
+    fn delete(&self, pod: &Pod) {
+        let text = |field: &Option<String>| field.clone().unwrap_or_default();
+        self.0.delete(&text(&pod.meta.namespace), &text(&pod.meta.name), &text(&pod.meta.uid));
+    }
+
+    fn end(&self) {
+        self.0.end_list();
+    }
+}
+
+struct Namespaces<'a>(&'a Writer);
+
+impl Sink for Namespaces<'_> {
+    type Object = Namespace;
+    const RESOURCE: &'static str = "namespaces";
+
+    fn begin(&self) {
+        self.0.begin_namespace_list();
+    }
+
+    fn apply(&self, namespace: Namespace) {
+        self.0.apply_namespace(namespace);
+    }
+
+    fn delete(&self, namespace: &Namespace) {
+        self.0.delete_namespace(namespace.meta.name.as_deref().unwrap_or_default());
+    }
+
+    fn end(&self) {
+        self.0.end_namespace_list();
+    }
+}
