@@ -3,11 +3,11 @@
 
 #[expect(unsafe_code, reason = "the host's C interface: the one place for it")]
 pub mod abi;
+pub mod events;
 pub mod kube;
 pub mod options;
 pub mod plugin;
 pub mod plugins;
 pub mod record;
-pub mod plugins;
 pub mod runtime;
 pub mod victorialogs;

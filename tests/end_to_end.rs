@@ -45,7 +45,10 @@ fn lines_and_events_arrive_through_every_fluent_bit_with_real_servers() {
 fn fluent_bits() -> Vec<Host> {
     let hosts = Host::real();
     if hosts.is_empty() {
-        roster::skipped("end to end on Fluent Bit", "no fluent-bit in FLUENT_BIT, on PATH or in /opt/fluent-bit*");
+        roster::skipped(
+            "end to end on Fluent Bit",
+            "no fluent-bit in FLUENT_BIT, on PATH or in /opt/fluent-bit*",
+        );
     }
     hosts
 }

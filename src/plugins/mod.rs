@@ -3,4 +3,5 @@
 //! Serves `abi/`, which exports what is here. Invariant: an option is read here and nowhere else.
 
 pub mod filter_kube;
+pub mod in_kube_events;
 pub mod out_victorialogs;

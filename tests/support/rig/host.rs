@@ -54,7 +54,8 @@ impl Host {
         };
         let main = folder.join("fluent-bit.conf");
         let list = folder.join("plugins.conf");
-        let paths: String = links(folder).iter().map(|link| format!("    Path {}\n", link.display())).collect();
+        let paths: String =
+            links(folder).iter().map(|link| format!("    Path {}\n", link.display())).collect();
         fs::write(&list, format!("[PLUGINS]\n{paths}")).expect("a file can be written");
         fs::write(&main, config).expect("a file can be written");
         let mut command = Command::new(program);

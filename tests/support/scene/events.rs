@@ -54,10 +54,10 @@ impl Events {
     }
 
     fn expect(&mut self, event: &Value) {
-        self.expected.insert(identity(&event["metadata"]["uid"], &event["metadata"]["resourceVersion"]), content(
-            &event["message"],
-            &event["count"],
-        ));
+        self.expected.insert(
+            identity(&event["metadata"]["uid"], &event["metadata"]["resourceVersion"]),
+            content(&event["message"], &event["count"]),
+        );
     }
 
     /// Each is among `rows` once, as the API has it.

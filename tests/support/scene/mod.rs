@@ -11,13 +11,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::rig::{
-    cluster::Cluster,
-    host::Host,
-    logs::Logs,
-    node::Node,
-    servers::process::Process,
-};
+use crate::rig::{cluster::Cluster, host::Host, logs::Logs, node::Node, servers::process::Process};
 
 use events::Events;
 use pods::{Container, LINES};

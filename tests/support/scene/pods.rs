@@ -37,13 +37,14 @@ pub(super) fn late(scene: &Scene) -> Vec<Container> {
 
 fn create(scene: &Scene, name: &str, owner: &str, containers: &[&str]) -> Value {
     let image = |container: &str| format!("registry.example/{container}:1.4");
-    let specs: Vec<_> =
-        containers.iter().map(|name| json!({ "name": name, "image": image(name) })).collect();
-    let statuses = containers.iter().map(|container| json!({
-        "name": container, "image": image(container), "ready": true, "restartCount": 0,
-        "imageID": format!("registry.example/{container}@sha256:{}", "5".repeat(64)),
-        "containerID": format!("containerd://{}", id(name, container)),
-    }));
+    let specs: Vec<_> = containers.iter().map(|name| json!({ "name": name, "image": image(name) })).collect();
+    let statuses = containers.iter().map(|container| {
+        json!({
+            "name": container, "image": image(container), "ready": true, "restartCount": 0,
+            "imageID": format!("registry.example/{container}@sha256:{}", "5".repeat(64)),
+            "containerID": format!("containerd://{}", id(name, container)),
+        })
+    });
     let statuses: Vec<_> = statuses.collect();
     let controller = json!({ "apiVersion": "apps/v1", "kind": owner, "name": name.rsplit_once('-').expect("a dash").0,
         "uid": "0a1b2c3d-0000-4000-8000-000000000001", "controller": true });
@@ -65,7 +66,8 @@ fn create(scene: &Scene, name: &str, owner: &str, containers: &[&str]) -> Value 
 
 /// The id that a runtime would have given.
 fn id(pod: &str, container: &str) -> String {
-    let seed: u64 = format!("{pod}/{container}").bytes().fold(7, |sum, byte| sum * 31 % 0xffff_fffb + u64::from(byte));
+    let seed: u64 =
+        format!("{pod}/{container}").bytes().fold(7, |sum, byte| sum * 31 % 0xffff_fffb + u64::from(byte));
     format!("{seed:016x}").repeat(4)
 }
 
@@ -151,7 +153,9 @@ fn text(value: &Value) -> &str {
 fn message(number: usize) -> String {
     match number % 5 {
         0 => format!("GET /p/teapot?n={number} HTTP/1.1 200 line={number}"),
-        1 => format!("{{\"level\":\"info\",\"msg\":\"order placed\",\"total\":49.90,\"line\":\"line={number}\"}}"),
+        1 => format!(
+            "{{\"level\":\"info\",\"msg\":\"order placed\",\"total\":49.90,\"line\":\"line={number}\"}}"
+        ),
         2 => format!("größer als erwartet: „Teekanne“ ☕ \\n \"quoted\" line={number}"),
         3 => format!("\tat shop.orders.Stock.reserve(Stock.java:{number}) line={number}"),
         _ => format!("long: {} line={number}", "0123456789abcdef".repeat(200)),

@@ -263,7 +263,12 @@ enum Done {
 }
 
 impl State {
-    fn take(&mut self, answer: Answer, headers: &HeaderMap, pushed: &Result<wire::Pushed, (u16, String)>) -> Done {
+    fn take(
+        &mut self,
+        answer: Answer,
+        headers: &HeaderMap,
+        pushed: &Result<wire::Pushed, (u16, String)>,
+    ) -> Done {
         if let Some((name, value)) = &self.required
             && headers.get(name).is_none_or(|given| given != value.as_str())
         {
@@ -272,7 +277,9 @@ impl State {
         match answer {
             Answer::Take | Answer::TakeAndCut => {}
             Answer::Status(status) => return Done::Status(status, "as scripted".into(), None),
-            Answer::RetryAfter(status, seconds) => return Done::Status(status, "as scripted".into(), Some(seconds)),
+            Answer::RetryAfter(status, seconds) => {
+                return Done::Status(status, "as scripted".into(), Some(seconds));
+            }
             Answer::Stall => return Done::Stall,
             Answer::Cut => return Done::Cut,
         }
@@ -287,6 +294,10 @@ impl State {
         }
         self.rows.extend(pushed.rows.iter().cloned());
         self.dropped.extend(pushed.dropped.iter().cloned());
-        if matches!(answer, Answer::TakeAndCut) { Done::Cut } else { Done::Status(pushed.status, String::new(), None) }
+        if matches!(answer, Answer::TakeAndCut) {
+            Done::Cut
+        } else {
+            Done::Status(pushed.status, String::new(), None)
+        }
     }
 }

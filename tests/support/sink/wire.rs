@@ -70,7 +70,8 @@ fn tenant(headers: &HeaderMap, name: &str) -> Result<u32, Refused> {
 }
 
 fn list(query: &str, key: &str) -> Vec<String> {
-    let value = query.split('&').find_map(|pair| pair.strip_prefix(key)?.strip_prefix('=')).unwrap_or_default();
+    let value =
+        query.split('&').find_map(|pair| pair.strip_prefix(key)?.strip_prefix('=')).unwrap_or_default();
     let decoded = percent_decode(value);
     decoded.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect()
 }
@@ -240,7 +241,8 @@ fn jsonline(body: &[u8], params: &Params, pushed: &mut Pushed) {
             pushed.dropped.push("line without an integer time".into());
             continue;
         };
-        if let Some(place) = fields.iter().position(|(name, value)| params.message_fields.contains(name) && !value.is_empty())
+        if let Some(place) =
+            fields.iter().position(|(name, value)| params.message_fields.contains(name) && !value.is_empty())
         {
             fields[place].0 = "_msg".into();
         }
@@ -271,7 +273,11 @@ impl Pushed {
                 self.dropped.push(format!("field {name} given twice, {former:?} lost"));
             }
         }
-        let stream = params.stream_fields.iter().filter_map(|name| Some((name.clone(), kept.get(name)?.clone()))).collect();
+        let stream = params
+            .stream_fields
+            .iter()
+            .filter_map(|name| Some((name.clone(), kept.get(name)?.clone())))
+            .collect();
         kept.entry("_msg".into()).or_insert_with(|| "missing _msg field".into());
         self.rows.push(Row { stream, time, fields: kept, tenant: params.tenant });
     }
