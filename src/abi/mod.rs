@@ -1,6 +1,6 @@
 //! The host boundary: C tables, callbacks, memory, log. The only unsafe code of the crate.
 //!
-//! Serves `lib.rs`, which exports plugins through [`export_plugins!`]. Knows nothing of Kubernetes or VictoriaLogs.
+//! Serves `lib.rs`, which exports plugins through `export_plugins!`. Knows nothing of Kubernetes or VictoriaLogs.
 //! Invariants: no panic leaves it; the host's layout is read off the host, never guessed; memory that the host frees
 //! comes from the `malloc` that the host calls. See SAFETY.md.
 
