@@ -59,12 +59,12 @@ macro_rules! export_plugins {
             /// The filter's table.
             #[unsafe(no_mangle)]
             #[allow(non_upper_case_globals, reason = "the host's spelling")]
-            pub static $filter_table: Table = Table::new();
+            static $filter_table: Table = Table::new();
 
             /// The input's table.
             #[unsafe(no_mangle)]
             #[allow(non_upper_case_globals, reason = "the host's spelling")]
-            pub static $input_table: Table = Table::new();
+            static $input_table: Table = Table::new();
 
             static OUTPUT: Registration<$output> = Registration::new();
 

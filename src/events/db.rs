@@ -309,6 +309,21 @@ mod tests {
     }
 
     #[test]
+    fn the_file_of_the_built_in_plugin_is_used_beside_its_table() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = settings(folder.path());
+        let theirs =
+            "CREATE TABLE in_kubernetes_events (uid TEXT); INSERT INTO in_kubernetes_events VALUES ('u')";
+        Connection::open(&settings.path).unwrap().execute_batch(theirs).unwrap();
+        let (mut db, _) = Db::open(&settings, "scope").unwrap();
+        db.commit(&Change { rows: vec![row("ours".into(), 1)], ..Change::default() }).unwrap();
+        let count = "SELECT count(*) FROM in_kubernetes_events";
+        assert_eq!(db.connection.query_row(count, [], |row| row.get(0)), Ok(1));
+        drop(db);
+        assert!(Db::open(&settings, "scope").unwrap().1.knows("ours"));
+    }
+
+    #[test]
     fn what_sqlite_keeps_beside_a_file_is_set_aside_with_it() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("events.db");

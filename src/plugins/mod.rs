@@ -1,6 +1,7 @@
-//! Where each plugin is put together: its options, and the glue between them and the domain.
+//! The three plugins as operators see them: options and glue.
 //!
-//! Serves `abi/`, which exports what is here. Invariant: an option is read here and nowhere else.
+//! Serves `abi/`, which calls them through the contract of `plugin`. Invariant: what an option means is said here;
+//! what is done is in `record`, `kube`, `events` and `victorialogs`.
 
 pub mod filter_kube;
 pub mod in_kube_events;

@@ -106,6 +106,51 @@ impl Output for VictoriaLogs {
     const NAME: &'static str = "victorialogs";
     const DESCRIPTION: &'static str = "Ships records to VictoriaLogs";
     type Options = VictoriaLogsOptions;
+    const FOREIGN_KEYS: &'static [&'static str] = &[
+        // of http
+        "uri",
+        "format",
+        "json_date_key",
+        "json_date_format",
+        "header_tag",
+        "body_key",
+        "allow_duplicated_headers",
+        "log_response_payload",
+        "success_header",
+        "response_timeout",
+        // of loki
+        "labels",
+        "label_keys",
+        "label_map_path",
+        "line_format",
+        "tenant_id",
+        "tenant_id_key",
+        "structured_metadata",
+        "structured_metadata_map_keys",
+        "auto_kubernetes_labels",
+        "remove_keys",
+        "drop_single_key",
+        // of es
+        "index",
+        "type",
+        "path",
+        "logstash_format",
+        "logstash_prefix",
+        "include_tag_key",
+        "suppress_type_name",
+        "time_key",
+        "generate_id",
+        "id_key",
+        "write_operation",
+        "trace_output",
+        "trace_error",
+        // of the server's own parameters
+        "_stream_fields",
+        "_msg_field",
+        "_time_field",
+        "endpoint",
+        "endpoints",
+    ];
 
     fn start(options: Self::Options, tasks: Tasks) -> Result<Self, Refusal> {
         if options.threads == 0 || options.threads > 64 {
@@ -132,7 +177,7 @@ impl Output for VictoriaLogs {
 }
 
 /// Options as a configuration; the error is a sentence.
-fn config(options: VictoriaLogsOptions) -> Result<Config, String> {
+pub fn config(options: VictoriaLogsOptions) -> Result<Config, String> {
     let limits = TimeLimits {
         connect: positive("connect_timeout", options.connect_timeout)?,
         request: positive("timeout", options.timeout)?,

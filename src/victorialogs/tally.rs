@@ -117,12 +117,15 @@ impl Tally {
             sums.counts.merge(counts);
             sums.news(Instant::now())
         };
-        for (reason, new, all) in news {
-            let text = reason.text();
-            match reason {
-                Reason::NoMessage => info!("{new} {text}; {all} since start"),
-                _ => warn!("{new} {text}; {all} since start"),
-            }
+        let line =
+            |(reason, new, all): &(Reason, u64, u64)| format!("{new} {} ({all} since start)", reason.text());
+        let (notes, losses): (Vec<_>, Vec<_>) =
+            news.iter().partition(|(reason, ..)| *reason == Reason::NoMessage);
+        if !losses.is_empty() {
+            warn!("{}", losses.iter().map(line).collect::<Vec<_>>().join("; "));
+        }
+        if !notes.is_empty() {
+            info!("{}", notes.iter().map(line).collect::<Vec<_>>().join("; "));
         }
     }
 

@@ -7,6 +7,8 @@
 
 mod wire;
 
+pub use wire::parse_labels;
+
 use std::{
     collections::{BTreeMap, VecDeque},
     net::SocketAddr,

@@ -191,7 +191,7 @@ fn loki(mut body: &[u8], params: &Params, pushed: &mut Pushed) -> Option<()> {
 }
 
 /// Reads `{a="b",c="d"}` as the server does: a name goes up to the equals sign, a value is in Go's quotes.
-pub(super) fn parse_labels(labels: &str) -> Option<Vec<(String, String)>> {
+pub fn parse_labels(labels: &str) -> Option<Vec<(String, String)>> {
     let mut rest = labels.trim().strip_prefix('{')?.strip_suffix('}')?;
     let mut fields = Vec::new();
     while !rest.is_empty() {
