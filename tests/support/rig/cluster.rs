@@ -59,14 +59,14 @@ impl Cluster {
         let url = self.api().url();
         match self {
             Self::Real(kubernetes) => format!(
-                "    Kube_URL        {url}\n    Kube_CA_File    {}\n    Kube_Token_File {}\n",
+                "    Kube_URL         {url}\n    Kube_CA_File     {}\n    Kube_Token_File  {}\n",
                 kubernetes.ca_file().display(),
                 kubernetes.reader_token_file().display()
             ),
             Self::StandIn(_) => {
                 let token = folder.join("token");
                 fs::write(&token, TOKEN).expect("a file can be written");
-                format!("    Kube_URL        {url}\n    Kube_Token_File {}\n", token.display())
+                format!("    Kube_URL         {url}\n    Kube_Token_File  {}\n", token.display())
             }
         }
     }

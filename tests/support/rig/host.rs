@@ -60,7 +60,7 @@ impl Host {
         fs::write(&main, config).expect("a file can be written");
         let mut command = Command::new(program);
         command.arg("-c").arg(&main).current_dir(folder);
-        Process::start(&self.name(), &mut command, &folder.join("host.log"))
+        Process::start_in(&self.name(), &mut command, &folder.join("host.log"), Some(folder))
     }
 }
 

@@ -5,10 +5,12 @@
 #[path = "../apiserver/mod.rs"]
 mod apiserver;
 pub(crate) mod cluster;
+pub(crate) mod config;
 pub(crate) mod host;
 pub(crate) mod logs;
 pub(crate) mod node;
 #[path = "../servers/mod.rs"]
 pub(crate) mod servers;
+#[allow(unused_imports, reason = "it is asked for rows only")]
 #[path = "../sink/mod.rs"]
 mod sink;

@@ -100,44 +100,8 @@ impl Scene {
 
     fn config(&self) -> String {
         let Self { name, cluster, logs, folder, node } = self;
-        let (pattern, prefix, url) = (node.pattern(), node.tag_prefix(), logs.url());
-        let api = cluster.options(folder.path());
-        let cursor = folder.path().join("events.db");
-        let cursor = cursor.display();
-        format!(
-            "[SERVICE]
-    Flush 0.2
-    Grace 5
-    Log_Level info
-    plugins_file plugins.conf
-
-[INPUT]
-    Name             tail
-    Tag              kube.*
-    Path             {pattern}
-    multiline.parser cri
-    Read_from_Head   on
-    Refresh_Interval 1
-
-[INPUT]
-    Name           kube_events
-    Tag            events
-    Kube_Namespace {name}
-    DB             {cursor}
-{api}
-[FILTER]
-    Name            kube
-    Match           kube.*
-    Kube_Tag_Prefix {prefix}
-    Kube_Node_Name  {name}
-    Annotations     on
-    Owner_References on
-{api}
-[OUTPUT]
-    Name  victorialogs
-    Match *
-    url   {url}
-"
-        )
+        let events = format!("    Kube_Namespace   {name}\n");
+        let config = Config { folder: folder.path(), cluster, node, node_name: name, events: &events, logs };
+        config.classic()
     }
 }

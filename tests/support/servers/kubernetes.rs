@@ -1,8 +1,8 @@
 //! A Kubernetes API: etcd and kube-apiserver, with RBAC on and without a kubelet.
 //!
 //! Serves the tests that need the real API's answers. One server per test binary is enough: tests keep apart by
-//! namespaces and node names of their own. Users are told by tokens: an admin, one with the rights that the README
-//! gives to flb-kube, and one without any.
+//! namespaces and node names of their own. Users are told by tokens: an admin, one with the rights that
+//! `examples/deploy` gives, and one without any.
 
 use std::{
     fs,
@@ -101,6 +101,7 @@ impl Kubernetes {
         self.apiserver.last_lines(count)
     }
 
+    /// As `examples/deploy/rbac.yaml` does.
     fn grant_the_readers_rights(&self) {
         let rbac = "/apis/rbac.authorization.k8s.io/v1";
         let reads = ["get", "list", "watch"];
@@ -108,9 +109,7 @@ impl Kubernetes {
             "metadata": { "name": "flb-kube" },
             "rules": [
                 { "apiGroups": [""], "resources": ["pods", "namespaces"], "verbs": reads },
-                { "apiGroups": [""], "resources": ["events"], "verbs": reads },
-                { "apiGroups": ["coordination.k8s.io"], "resources": ["leases"],
-                  "verbs": ["get", "create", "update", "patch"] },
+                { "apiGroups": [""], "resources": ["events"], "verbs": ["list", "watch"] },
             ],
         });
         let binding = json!({

@@ -6,6 +6,7 @@
 use std::{
     fs::{self, File},
     io::Write as _,
+    os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     time::{Duration, Instant},
@@ -39,6 +40,8 @@ impl Process {
             .stdin(Stdio::null())
             .stdout(file)
             .stderr(both)
+            // Ctrl-C is for us: the child ends when we say so, and the watcher must outlive us.
+            .process_group(0)
             .spawn()
             .unwrap_or_else(|error| panic!("{name} can't be started: {error}"));
         let watcher = Command::new("sh")
@@ -47,6 +50,7 @@ impl Process {
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
+            .process_group(0)
             .spawn()
             .expect("sh runs");
         Self { name: name.to_owned(), child, watcher, log: log.to_owned() }
