@@ -11,6 +11,6 @@ pub(crate) mod logs;
 pub(crate) mod node;
 #[path = "../servers/mod.rs"]
 pub(crate) mod servers;
-#[allow(unused_imports, reason = "it is asked for rows only")]
+#[allow(unused_imports, clippy::unwrap_used, reason = "written for tests, and asked for rows only")]
 #[path = "../sink/mod.rs"]
 mod sink;
