@@ -1,11 +1,44 @@
 //! Three Fluent Bit plugins in one shared object: the filter `kube`, the input `kube_events`, the output
 //! `victorialogs`.
+//!
+//! # A record's journey
+//!
+//! 1. The host's `tail` reads a container's line and calls the filter's table, which [`abi`] filled.
+//! 2. `abi` runs the callback under its guard and calls [`plugins::filter_kube`].
+//! 3. [`kube::store`] gives the pod's metadata, encoded beforehand, from one snapshot; [`kube::watch`] keeps it.
+//! 4. [`record`] walks the chunk and splices that metadata into each event.
+//! 5. At flush, `abi` hands the chunk to a thread of ours, which calls [`plugins::out_victorialogs`].
+//! 6. [`victorialogs`] groups by stream, encodes, compresses, sends, and answers what became of the chunk.
+//!
+//! Kubernetes Events come by [`events`] through [`plugins::in_kube_events`].
+//!
+//! # Where things are
+//!
+//! | Question | Answer |
+//! |---|---|
+//! | Where does an option live? | one row at the top of `plugins/<plugin>.rs` |
+//! | What may a plugin do? | what [`plugin`] says, one screen |
+//! | Where is the background work? | tasks of [`runtime`], which end with their instance |
+//! | Where is unsafe code allowed? | in [`abi`] alone; SAFETY.md says what it relies on |
+//!
+//! Knowledge flows `abi -> plugin <- plugins -> {record, kube, events, victorialogs}`: the domain knows no host, and
+//! `abi` knows no Kubernetes.
 
 #[expect(unsafe_code, reason = "the host's C interface: the one place for it")]
 pub mod abi;
+pub mod events;
 pub mod kube;
 pub mod options;
 pub mod plugin;
 pub mod plugins;
 pub mod record;
 pub mod runtime;
+pub mod victorialogs;
+
+use plugins::{filter_kube::KubeFilter, in_kube_events::KubeEvents, out_victorialogs::VictoriaLogs};
+
+export_plugins! {
+    filter filter_kube_plugin: KubeFilter,
+    input in_kube_events_plugin: KubeEvents,
+    output: VictoriaLogs
+}

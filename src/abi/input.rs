@@ -5,7 +5,10 @@ use std::{
     ffi::{CStr, CString, c_int, c_long, c_void},
     os::fd::{AsRawFd, FromRawFd, OwnedFd},
     ptr,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use super::{
@@ -96,6 +99,8 @@ tables! {
 struct Running<I> {
     instance: Box<Instance<I>>,
     bell: Arc<Bell>,
+    /// A paused host takes records from some inputs all the same, and then never finishes its shutdown.
+    paused: AtomicBool,
 }
 
 /// An eventfd that the engine's loop watches: a wake-up for `collect`.
@@ -180,7 +185,7 @@ unsafe extern "C" fn init<I: Input>(
         });
     let Some(instance) = started else { return -1 };
     let fd = bell.0.as_raw_fd();
-    let running = Box::new(Running { instance, bell });
+    let running = Box::new(Running { instance, bell, paused: AtomicBool::new(false) });
     // SAFETY: the context is ours until cb_exit gets it back; the descriptor lives as long.
     let collectors = unsafe {
         set_context(ins, Box::into_raw(running).cast());
@@ -217,6 +222,9 @@ unsafe extern "C" fn collect<I: Input>(
     // SAFETY: the context that cb_init set; shared only.
     let Some(running) = (unsafe { context.cast::<Running<I>>().as_ref() }) else { return 0 };
     running.bell.quiet();
+    if running.paused.load(Ordering::Relaxed) {
+        return 0;
+    }
     running.instance.owner.scope(|| {
         guard(I::NAME, "collect", (), || running.instance.plugin.collect(&mut HostEngine(ins)));
     });
@@ -227,6 +235,7 @@ unsafe extern "C" fn collect<I: Input>(
 unsafe extern "C" fn pause<I: Input>(context: *mut c_void, _: *mut sys::flb_config) {
     // SAFETY: as in collect.
     let Some(running) = (unsafe { context.cast::<Running<I>>().as_ref() }) else { return };
+    running.paused.store(true, Ordering::Relaxed);
     running.instance.owner.scope(|| guard(I::NAME, "pause", (), || running.instance.plugin.pause()));
 }
 
@@ -234,6 +243,7 @@ unsafe extern "C" fn pause<I: Input>(context: *mut c_void, _: *mut sys::flb_conf
 unsafe extern "C" fn resume<I: Input>(context: *mut c_void, _: *mut sys::flb_config) {
     // SAFETY: as in collect.
     let Some(running) = (unsafe { context.cast::<Running<I>>().as_ref() }) else { return };
+    running.paused.store(false, Ordering::Relaxed);
     running.instance.owner.scope(|| guard(I::NAME, "resume", (), || running.instance.plugin.resume()));
     running.bell.ring();
 }

@@ -1,6 +1,6 @@
 //! The host boundary: C tables, callbacks, memory, log. The only unsafe code of the crate.
 //!
-//! Serves `lib.rs`, which exports plugins through [`export_plugins!`]. Knows nothing of Kubernetes or VictoriaLogs.
+//! Serves `lib.rs`, which exports plugins through `export_plugins!`. Knows nothing of Kubernetes or VictoriaLogs.
 //! Invariants: no panic leaves it; the host's layout is read off the host, never guessed; memory that the host frees
 //! comes from the `malloc` that the host calls. See SAFETY.md.
 
@@ -59,12 +59,12 @@ macro_rules! export_plugins {
             /// The filter's table.
             #[unsafe(no_mangle)]
             #[allow(non_upper_case_globals, reason = "the host's spelling")]
-            pub static $filter_table: Table = Table::new();
+            static $filter_table: Table = Table::new();
 
             /// The input's table.
             #[unsafe(no_mangle)]
             #[allow(non_upper_case_globals, reason = "the host's spelling")]
-            pub static $input_table: Table = Table::new();
+            static $input_table: Table = Table::new();
 
             static OUTPUT: Registration<$output> = Registration::new();
 

@@ -24,4 +24,5 @@ mod verbatim;
 pub mod watch;
 mod wish;
 
+pub(crate) use verbatim::Append;
 pub use verbatim::Verbatim;

@@ -36,8 +36,8 @@ impl<'de> Deserialize<'de> for Verbatim {
     }
 }
 
-/// Appends whatever comes to a buffer.
-struct Append<'a>(&'a mut Vec<u8>);
+/// Appends whatever comes to a buffer, as msgpack.
+pub(crate) struct Append<'a>(pub(crate) &'a mut Vec<u8>);
 
 impl<'de> DeserializeSeed<'de> for Append<'_> {
     type Value = ();

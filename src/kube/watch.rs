@@ -195,7 +195,7 @@ impl Shared {
     }
 
     async fn sweep(self: Arc<Self>) {
-        let (shortest, longest) = (Duration::from_millis(50), Duration::from_secs(5));
+        let (shortest, longest) = (Duration::from_millis(250), Duration::from_secs(5));
         let pause = (self.config.store.delete_grace / 4).clamp(shortest, longest);
         loop {
             tokio::time::sleep(pause).await;

@@ -1,3 +1,8 @@
-//! The plugins, put together: what an operator may set, and the glue between the host's calls and the domain.
+//! The three plugins as operators see them: options and glue.
+//!
+//! Serves `abi/`, which calls them through the contract of `plugin`. Invariant: what an option means is said here;
+//! what is done is in `record`, `kube`, `events` and `victorialogs`.
 
 pub mod filter_kube;
+pub mod in_kube_events;
+pub mod out_victorialogs;

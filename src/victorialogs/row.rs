@@ -1,0 +1,480 @@
+//! A record as a row: nested maps flattened with dots, every name once, message and time found, within the limits.
+//!
+//! Serves `encode`, which keeps one [`Row`] for all records of a batch. Invariant: after [`Row::finish`] the server
+//! takes the row as it is; what had to be changed is counted.
+
+use super::{
+    json,
+    limits::{self, FIELD_BASE, FLATTEN_DEPTH, NAME, RESERVED_PREFIX, SURPLUS},
+    tally::{Counts, Reason},
+    text,
+    walk::{Damaged, Value, Walk},
+};
+
+/// What the operator said about fields, ready to be asked for every name.
+#[derive(Debug, Default)]
+pub(crate) struct Rules {
+    /// Names that may hold the message, best first.
+    pub(crate) message: Vec<String>,
+    /// Names that may hold the time, best first.
+    pub(crate) time: Vec<String>,
+    /// Names that make up the stream.
+    pub(crate) stream: Vec<String>,
+    /// Names, or `prefix*`, that are left out.
+    pub(crate) ignore: Vec<String>,
+    /// Names that the operator sets.
+    pub(crate) extra: Vec<String>,
+}
+
+impl Rules {
+    fn rank(names: &[String], name: &[u8]) -> Option<u32> {
+        names.iter().position(|known| known.as_bytes() == name).map(|at| at as u32)
+    }
+
+    fn leaves_out(&self, name: &[u8]) -> bool {
+        self.extra.iter().any(|known| known.as_bytes() == name)
+            || self.ignore.iter().any(|pattern| match pattern.strip_suffix('*') {
+                Some(prefix) => name.starts_with(prefix.as_bytes()),
+                None => pattern.as_bytes() == name,
+            })
+    }
+}
+
+/// Text that lies in the chunk, or in the row's own memory.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Text<'a> {
+    Chunk(&'a [u8]),
+    Own { at: u32, len: u32 },
+}
+
+impl Text<'_> {
+    pub(crate) fn len(self) -> usize {
+        match self {
+            Text::Chunk(bytes) => bytes.len(),
+            Text::Own { len, .. } => len as usize,
+        }
+    }
+}
+
+/// What a field is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// To be sent with the row.
+    Plain,
+    /// To be sent once for the stream; the number is its place in the rules.
+    Stream(u32),
+    /// To be the message, the time, or nothing: not a field of the row.
+    Taken,
+}
+
+/// A name with its value.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Field<'a> {
+    pub(crate) name: Text<'a>,
+    pub(crate) value: Text<'a>,
+    pub(crate) role: Role,
+    /// Tells most names apart at a glance.
+    mark: u32,
+    /// Whether the value is JSON as it stands.
+    bare: bool,
+}
+
+/// A row under construction. Its memory is used again for the next.
+#[derive(Debug, Default)]
+pub(crate) struct Row<'a> {
+    pub(crate) fields: Vec<Field<'a>>,
+    surplus: Vec<Field<'a>>,
+    message: Option<(u32, usize)>,
+    time: Option<(u32, usize)>,
+    own: Vec<u8>,
+    path: Vec<u8>,
+}
+
+impl<'a> Row<'a> {
+    /// A row that uses memory of an earlier one.
+    pub(crate) fn with_memory(own: Vec<u8>, path: Vec<u8>) -> Self {
+        Self { own, path, ..Self::default() }
+    }
+
+    /// Gives the memory back.
+    pub(crate) fn into_memory(self) -> (Vec<u8>, Vec<u8>) {
+        (self.own, self.path)
+    }
+
+    /// Starts over.
+    pub(crate) fn clear(&mut self) {
+        self.fields.clear();
+        self.surplus.clear();
+        self.own.clear();
+        self.path.clear();
+        self.message = None;
+        self.time = None;
+    }
+
+    /// The bytes of a text of this row.
+    #[inline]
+    pub(crate) fn bytes(&self, text: Text<'a>) -> &[u8] {
+        match text {
+            Text::Chunk(bytes) => bytes,
+            Text::Own { at, len } => self.own.get(at as usize..(at + len) as usize).unwrap_or_default(),
+        }
+    }
+
+    /// The fields that are sent with the row.
+    pub(crate) fn plain(&self) -> impl Iterator<Item = &Field<'a>> {
+        self.fields.iter().filter(|field| field.role == Role::Plain)
+    }
+
+    fn own(&self, from: usize) -> Text<'a> {
+        Text::Own { at: from as u32, len: (self.own.len() - from) as u32 }
+    }
+
+    /// Adds the pairs of a map below `prefix`.
+    pub(crate) fn add_map(
+        &mut self,
+        prefix: &[u8],
+        pairs: u32,
+        walk: &mut Walk<'a>,
+        rules: &Rules,
+        counts: &mut Counts,
+    ) -> Result<(), Damaged> {
+        self.path.clear();
+        self.path.extend_from_slice(prefix);
+        let done = self.pairs(pairs, walk, 1, rules, counts);
+        self.path.clear();
+        done
+    }
+
+    fn pairs(
+        &mut self,
+        pairs: u32,
+        walk: &mut Walk<'a>,
+        depth: usize,
+        rules: &Rules,
+        counts: &mut Counts,
+    ) -> Result<(), Damaged> {
+        for _ in 0..pairs {
+            let key = walk.next()?;
+            self.pair(key, walk, depth, rules, counts)?;
+        }
+        Ok(())
+    }
+
+    /// Adds the value ahead under `key`, which may itself be of any type.
+    pub(crate) fn pair(
+        &mut self,
+        key: Value<'a>,
+        walk: &mut Walk<'a>,
+        depth: usize,
+        rules: &Rules,
+        counts: &mut Counts,
+    ) -> Result<(), Damaged> {
+        if let Value::Array(items) = key {
+            skip_items(walk, items.into())?;
+        } else if let Value::Map(items) = key {
+            skip_items(walk, 2 * u64::from(items))?;
+        }
+        let value_at = walk.clone();
+        let value = walk.next()?;
+        match value {
+            Value::Map(pairs) if depth < FLATTEN_DEPTH => {
+                let parent = self.path.len();
+                if !self.path.is_empty() {
+                    self.path.push(b'.');
+                }
+                if text::scalar(&mut self.path, key) {
+                    counts.add(Reason::NotUtf8);
+                }
+                let done = self.pairs(pairs, walk, depth + 1, rules, counts);
+                self.path.truncate(parent);
+                return done;
+            }
+            Value::Nil | Value::Str(&[]) | Value::Bin(&[]) => return Ok(()),
+            _ => {}
+        }
+        let name = self.name(key, counts);
+        let value = match value {
+            Value::Str(bytes) | Value::Bin(bytes) if std::str::from_utf8(bytes).is_ok() => {
+                (Text::Chunk(bytes), false)
+            }
+            Value::Array(_) | Value::Map(_) => {
+                let from = self.own.len();
+                *walk = value_at;
+                json::value(&mut self.own, walk, 0, counts)?;
+                (self.own(from), true)
+            }
+            scalar => {
+                let from = self.own.len();
+                if text::scalar(&mut self.own, scalar) {
+                    counts.add(Reason::NotUtf8);
+                }
+                let bare = match scalar {
+                    Value::Float(number) => number.is_finite(),
+                    Value::Bool(_) | Value::Unsigned(_) | Value::Signed(_) => true,
+                    _ => false,
+                };
+                (self.own(from), bare)
+            }
+        };
+        self.push(name, value, rules, counts);
+        Ok(())
+    }
+
+    #[inline]
+    fn name(&mut self, key: Value<'a>, counts: &mut Counts) -> Text<'a> {
+        if self.path.is_empty()
+            && let Value::Str(bytes) = key
+            && std::str::from_utf8(bytes).is_ok()
+        {
+            return Text::Chunk(bytes);
+        }
+        let from = self.own.len();
+        if !self.path.is_empty() {
+            self.own.extend_from_slice(&self.path);
+            self.own.push(b'.');
+        }
+        if text::scalar(&mut self.own, key) {
+            counts.add(Reason::NotUtf8);
+        }
+        self.own(from)
+    }
+
+    /// Adds a field under a flattened name, unless the operator wants none of that name.
+    #[inline]
+    fn push(
+        &mut self,
+        mut name: Text<'a>,
+        (value, bare): (Text<'a>, bool),
+        rules: &Rules,
+        counts: &mut Counts,
+    ) {
+        if name.len() == 0
+            || (self.bytes(name).first() == Some(&b'_') && limits::is_reserved(self.bytes(name)))
+        {
+            name = self.renamed(name, counts);
+        }
+        if value.len() == 0 || rules.leaves_out(self.bytes(name)) {
+            return;
+        }
+        let mark = mark(self.bytes(name));
+        let field = Field { name, value, role: Role::Plain, mark, bare };
+        if name.len() > NAME {
+            counts.add(Reason::LongName);
+            self.surplus.push(field);
+            return;
+        }
+        let twin = (0..self.fields.len())
+            .find(|&at| self.fields[at].mark == mark && self.bytes(self.fields[at].name) == self.bytes(name));
+        if let Some(at) = twin {
+            counts.add(Reason::Duplicate);
+            self.fields[at].value = value;
+            self.fields[at].bare = bare;
+            return;
+        }
+        if self.fields.len() >= limits::FIELDS {
+            counts.add(Reason::ManyFields);
+            self.surplus.push(field);
+            return;
+        }
+        let at = self.fields.len();
+        self.fields.push(field);
+        self.classify(at, rules);
+    }
+
+    #[inline]
+    fn classify(&mut self, at: usize, rules: &Rules) {
+        let name = self.bytes(self.fields[at].name);
+        let message = Rules::rank(&rules.message, name)
+            .filter(|&rank| self.message.is_none_or(|(best, _)| rank < best));
+        let time =
+            Rules::rank(&rules.time, name).filter(|&rank| self.time.is_none_or(|(best, _)| rank < best));
+        let stream = Rules::rank(&rules.stream, name);
+        if let Some(rank) = message {
+            self.message = Some((rank, at));
+        }
+        if let Some(rank) = time {
+            self.time = Some((rank, at));
+        }
+        if let Some(rank) = stream {
+            self.fields[at].role = Role::Stream(rank);
+        }
+    }
+
+    fn renamed(&mut self, name: Text<'a>, counts: &mut Counts) -> Text<'a> {
+        counts.add(Reason::Reserved);
+        let from = self.own.len();
+        self.own.extend_from_slice(RESERVED_PREFIX.as_bytes());
+        match name {
+            Text::Chunk(bytes) => self.own.extend_from_slice(bytes),
+            Text::Own { at, len } => self.own.extend_from_within(at as usize..(at + len) as usize),
+        }
+        self.own(from)
+    }
+
+    /// The time that a time field gives, which then is no field any more.
+    pub(crate) fn take_time(&mut self, counts: &mut Counts) -> Option<i64> {
+        let (_, at) = self.time?;
+        let time = super::time::of_text(self.bytes(self.fields[at].value));
+        match time {
+            Some(_) => self.fields[at].role = Role::Taken,
+            None => counts.add(Reason::BadTime),
+        }
+        time
+    }
+
+    /// The message, which then is no field any more; without one, all fields as JSON.
+    pub(crate) fn take_message(&mut self, counts: &mut Counts) -> Text<'a> {
+        let message = self.message.filter(|&(_, at)| self.fields[at].role != Role::Taken);
+        if let Some((_, at)) = message {
+            self.fields[at].role = Role::Taken;
+        }
+        self.rename_other_message(counts);
+        if let Some((_, at)) = message {
+            return self.fields[at].value;
+        }
+        counts.add(Reason::NoMessage);
+        let fields = std::mem::take(&mut self.fields);
+        let text = self.object(fields.iter().filter(|field| field.role == Role::Plain));
+        self.fields = fields;
+        text
+    }
+
+    /// A field `_msg` that is not the message would collide with it.
+    fn rename_other_message(&mut self, counts: &mut Counts) {
+        let other = self
+            .fields
+            .iter()
+            .position(|field| field.role != Role::Taken && self.bytes(field.name) == b"_msg");
+        if let Some(at) = other {
+            self.fields[at].name = self.renamed(self.fields[at].name, counts);
+        }
+    }
+
+    /// Appends fields as a JSON object to the row's own memory.
+    fn object<'f>(&mut self, fields: impl Iterator<Item = &'f Field<'a>>) -> Text<'a>
+    where
+        'a: 'f,
+    {
+        let from = self.own.len();
+        let mut object = vec![b'{'];
+        for field in fields {
+            if object.len() > 1 {
+                object.push(b',');
+            }
+            json::string(&mut object, self.bytes(field.name));
+            object.push(b':');
+            match field.bare {
+                true => object.extend_from_slice(self.bytes(field.value)),
+                false => json::string(&mut object, self.bytes(field.value)),
+            }
+        }
+        object.push(b'}');
+        self.own.extend_from_slice(&object);
+        self.own(from)
+    }
+
+    /// Keeps at most `room` fields, all others as JSON in one of them.
+    pub(crate) fn limit_fields(&mut self, room: usize, counts: &mut Counts) {
+        let kept = self.fields.iter().filter(|field| field.role != Role::Taken).count();
+        if self.surplus.is_empty() && kept <= room {
+            return;
+        }
+        let mut excess = (kept + 1).saturating_sub(room);
+        for at in (0..self.fields.len()).rev() {
+            let is_ours = self.bytes(self.fields[at].name) == SURPLUS.as_bytes();
+            if self.fields[at].role == Role::Plain && (excess > 0 || is_ours) {
+                self.surplus.push(self.fields[at]);
+                self.fields[at].role = Role::Taken;
+                excess = excess.saturating_sub(1);
+                counts.add(Reason::ManyFields);
+            }
+        }
+        self.pack_surplus(b"");
+    }
+
+    /// Packs what can't be fields of their own, as JSON, into one field below `prefix`.
+    pub(crate) fn pack_surplus(&mut self, prefix: &[u8]) {
+        if self.surplus.is_empty() {
+            return;
+        }
+        let surplus = std::mem::take(&mut self.surplus);
+        let value = self.object(surplus.iter());
+        self.surplus = surplus;
+        let from = self.own.len();
+        if !prefix.is_empty() {
+            self.own.extend_from_slice(prefix);
+            self.own.push(b'.');
+        }
+        self.own.extend_from_slice(SURPLUS.as_bytes());
+        let name = self.own(from);
+        self.fields.push(Field { name, value, role: Role::Plain, mark: 0, bare: true });
+    }
+
+    /// Cuts the longest values until message and fields are within `limit`, a text counting for what `size` says.
+    pub(crate) fn limit_size(
+        &mut self,
+        message: &mut Text<'a>,
+        limit: usize,
+        size: impl Fn(&[u8]) -> usize,
+        counts: &mut Counts,
+    ) {
+        loop {
+            let message_size = size(self.bytes(*message));
+            let (mut total, mut longest) = (message_size, (0, None));
+            for (at, field) in self.fields.iter().enumerate().filter(|(_, field)| field.role != Role::Taken) {
+                let value_size = size(self.bytes(field.value));
+                total += FIELD_BASE + size(self.bytes(field.name)) + value_size;
+                if value_size > longest.0 {
+                    longest = (value_size, Some(at));
+                }
+            }
+            if total <= limit {
+                return;
+            }
+            counts.add(Reason::Truncated);
+            let excess = total - limit;
+            match longest {
+                (value_size, Some(at)) if value_size > message_size => {
+                    self.fields[at].value = self.truncated(self.fields[at].value, value_size, excess);
+                }
+                _ if message_size > 0 => *message = self.truncated(*message, message_size, excess),
+                _ => return self.fields.clear(), // names alone are too long: possible only by ill will
+            }
+        }
+    }
+
+    /// A text cut by about `excess` of the `size` that it counts for, with a mark that says so.
+    fn truncated(&mut self, text: Text<'a>, size: usize, excess: usize) -> Text<'a> {
+        let full = text.len();
+        let mark = format!("... [truncated, {full} bytes]");
+        let gone = excess + mark.len() + 4;
+        // A byte may count for several: cut in proportion, rounded so that every round makes it shorter.
+        let keep = (full as u128 * size.saturating_sub(gone) as u128 / size.max(1) as u128) as usize;
+        let mut kept = self.bytes(text).get(..keep.min(full)).unwrap_or_default().to_vec();
+        if let Err(cut) = std::str::from_utf8(&kept) {
+            kept.truncate(cut.valid_up_to());
+        }
+        let from = self.own.len();
+        self.own.extend_from_slice(&kept);
+        if kept.len() + mark.len() < full {
+            self.own.extend_from_slice(mark.as_bytes());
+        }
+        self.own(from)
+    }
+}
+
+fn skip_items(walk: &mut Walk<'_>, items: u64) -> Result<(), Damaged> {
+    for _ in 0..items {
+        walk.skip()?;
+    }
+    Ok(())
+}
+
+#[inline]
+fn mark(name: &[u8]) -> u32 {
+    let tail = match name {
+        [.., a, b, c] => u32::from_le_bytes([*a, *b, *c, 0]),
+        _ => name.first().map_or(0, |&byte| byte.into()),
+    };
+    tail | (name.len() as u32) << 24
+}

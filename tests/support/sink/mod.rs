@@ -1,0 +1,305 @@
+//! A stand-in for VictoriaLogs: takes the same requests, keeps the rows, and drops in silence what the server would.
+//!
+//! Serves tests and the demo where no real server is at hand; it is no server for anything else. Answers can be
+//! scripted. Invariant: a request is kept or refused as a whole, as Loki pushes are with a well-formed body.
+
+#![allow(dead_code, unreachable_pub, reason = "each test program uses a part of it")]
+
+mod wire;
+
+pub use wire::parse_labels;
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    net::SocketAddr,
+    sync::{Arc, Mutex, MutexGuard},
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full};
+use hyper::{Request, Response, body::Incoming, header::HeaderMap, server::conn::http1, service::service_fn};
+use hyper_util::rt::TokioIo;
+use tokio::{net::TcpListener, sync::Notify};
+
+/// A row as a query would answer it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Row {
+    /// The fields that make up the stream.
+    pub stream: BTreeMap<String, String>,
+    /// Nanoseconds since 1970.
+    pub time: i64,
+    /// All fields, those of the stream as well, and `_msg`.
+    pub fields: BTreeMap<String, String>,
+    /// Account and project.
+    pub tenant: (u32, u32),
+}
+
+impl Row {
+    /// The message.
+    pub fn message(&self) -> &str {
+        self.field("_msg")
+    }
+
+    /// A field, empty where there is none.
+    pub fn field(&self, name: &str) -> &str {
+        self.fields.get(name).map_or("", String::as_str)
+    }
+}
+
+/// What the sink does with a request, instead of taking it.
+#[derive(Debug, Clone)]
+pub enum Answer {
+    /// Takes it after all.
+    Take,
+    /// Takes it, but the connection ends before the answer.
+    TakeAndCut,
+    /// Answers this status.
+    Status(u16),
+    /// Answers this status with `Retry-After` in seconds.
+    RetryAfter(u16, u64),
+    /// Reads the request and never answers.
+    Stall,
+    /// Ends the connection before the answer.
+    Cut,
+}
+
+/// A request that came in.
+#[derive(Debug, Clone)]
+pub struct Seen {
+    /// The path.
+    pub path: String,
+    /// What stands after the question mark.
+    pub query: String,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body's length on the wire.
+    pub wire_len: usize,
+    /// How many rows it held.
+    pub rows: usize,
+    /// The status of the answer; none where the connection was cut or stalled.
+    pub status: Option<u16>,
+    /// Who sent it.
+    pub peer: SocketAddr,
+}
+
+#[derive(Default)]
+struct State {
+    rows: Vec<Row>,
+    dropped: Vec<String>,
+    seen: Vec<Seen>,
+    script: VecDeque<Answer>,
+    always: Option<Answer>,
+    refused: Option<String>,
+    required: Option<(String, String)>,
+}
+
+/// A running sink; it ends when dropped.
+pub struct Sink {
+    address: SocketAddr,
+    state: Arc<Mutex<State>>,
+    stop: Arc<Notify>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Sink {
+    /// Starts on a free port of the loopback.
+    pub fn start() -> Self {
+        let (state, stop) = (Arc::<Mutex<State>>::default(), Arc::new(Notify::new()));
+        let (tell, told) = std::sync::mpsc::channel();
+        let (inner, until) = (Arc::clone(&state), Arc::clone(&stop));
+        let thread = std::thread::Builder::new()
+            .name("sink".into())
+            .spawn(move || {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+                runtime.block_on(async move {
+                    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+                    tell.send(listener.local_addr().unwrap()).unwrap();
+                    tokio::select! {
+                        () = accept(listener, inner) => {}
+                        () = until.notified() => {}
+                    }
+                });
+            })
+            .unwrap();
+        Self { address: told.recv().unwrap(), state, stop, thread: Some(thread) }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+
+    /// Its address, for the option `url`.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The rows so far, in the order of arrival.
+    pub fn rows(&self) -> Vec<Row> {
+        self.state().rows.clone()
+    }
+
+    /// Waits until there are so many rows.
+    pub fn wait_for_rows(&self, count: usize, limit: Duration) -> Vec<Row> {
+        let deadline = Instant::now() + limit;
+        while self.state().rows.len() < count && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        self.rows()
+    }
+
+    /// Why rows were dropped in silence.
+    pub fn dropped(&self) -> Vec<String> {
+        self.state().dropped.clone()
+    }
+
+    /// The requests so far.
+    pub fn requests(&self) -> Vec<Seen> {
+        self.state().seen.clone()
+    }
+
+    /// What to do with the next requests, one after the other; those after them are taken.
+    pub fn script(&self, answers: impl IntoIterator<Item = Answer>) {
+        self.state().script.extend(answers);
+    }
+
+    /// What to do with every request that no script is for.
+    pub fn always(&self, answer: Option<Answer>) {
+        self.state().always = answer;
+    }
+
+    /// Refuses, with 400, every request with a row whose message holds `text`.
+    pub fn refuse(&self, text: &str) {
+        self.state().refused = Some(text.to_owned());
+    }
+
+    /// Answers 401 to every request without this header.
+    pub fn require(&self, header: &str, value: &str) {
+        self.state().required = Some((header.to_owned(), value.to_owned()));
+    }
+}
+
+impl Drop for Sink {
+    fn drop(&mut self) {
+        self.stop.notify_one();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+async fn accept(listener: TcpListener, state: Arc<Mutex<State>>) {
+    let connections = tokio::task::LocalSet::new();
+    connections
+        .run_until(async {
+            loop {
+                let Ok((stream, peer)) = listener.accept().await else { continue };
+                let state = Arc::clone(&state);
+                tokio::task::spawn_local(async move {
+                    let service = service_fn(|request| serve(request, peer, Arc::clone(&state)));
+                    // A connection that breaks off is the client's affair.
+                    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+                });
+            }
+        })
+        .await;
+}
+
+/// Ends the connection without an answer.
+#[derive(Debug)]
+struct Cut;
+
+impl std::fmt::Display for Cut {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("cut")
+    }
+}
+
+impl std::error::Error for Cut {}
+
+async fn serve(
+    request: Request<Incoming>,
+    peer: SocketAddr,
+    state: Arc<Mutex<State>>,
+) -> Result<Response<Full<Bytes>>, Cut> {
+    let (head, body) = request.into_parts();
+    let body = body.collect().await.map_err(|_| Cut)?.to_bytes();
+    let query = head.uri.query().unwrap_or_default().to_owned();
+    let pushed = wire::read(head.uri.path(), &query, &head.headers, &body);
+    let answer = {
+        let mut state = state.lock().unwrap();
+        let answer = state.script.pop_front().or_else(|| state.always.clone()).unwrap_or(Answer::Take);
+        let answer = state.take(answer, &head.headers, &pushed);
+        let status = match &answer {
+            Done::Status(status, ..) => Some(*status),
+            Done::Cut | Done::Stall => None,
+        };
+        state.seen.push(Seen {
+            path: head.uri.path().to_owned(),
+            query,
+            headers: head.headers,
+            wire_len: body.len(),
+            rows: pushed.as_ref().map_or(0, |pushed| pushed.rows.len()),
+            status,
+            peer,
+        });
+        answer
+    };
+    match answer {
+        Done::Cut => Err(Cut),
+        Done::Stall => std::future::pending().await,
+        Done::Status(status, text, retry_after) => {
+            let mut response = Response::builder().status(status);
+            if let Some(seconds) = retry_after {
+                response = response.header("Retry-After", seconds);
+            }
+            Ok(response.body(Full::new(text.into())).unwrap())
+        }
+    }
+}
+
+enum Done {
+    Status(u16, String, Option<u64>),
+    Cut,
+    Stall,
+}
+
+impl State {
+    fn take(
+        &mut self,
+        answer: Answer,
+        headers: &HeaderMap,
+        pushed: &Result<wire::Pushed, (u16, String)>,
+    ) -> Done {
+        if let Some((name, value)) = &self.required
+            && headers.get(name).is_none_or(|given| given != value.as_str())
+        {
+            return Done::Status(401, "unauthorized".into(), None);
+        }
+        match answer {
+            Answer::Take | Answer::TakeAndCut => {}
+            Answer::Status(status) => return Done::Status(status, "as scripted".into(), None),
+            Answer::RetryAfter(status, seconds) => {
+                return Done::Status(status, "as scripted".into(), Some(seconds));
+            }
+            Answer::Stall => return Done::Stall,
+            Answer::Cut => return Done::Cut,
+        }
+        let pushed = match pushed {
+            Ok(pushed) => pushed,
+            Err((status, why)) => return Done::Status(*status, why.clone(), None),
+        };
+        if let Some(text) = &self.refused
+            && let Some(row) = pushed.rows.iter().find(|row| row.message().contains(text.as_str()))
+        {
+            return Done::Status(400, format!("refused, as told: {}", row.message().len()), None);
+        }
+        self.rows.extend(pushed.rows.iter().cloned());
+        self.dropped.extend(pushed.dropped.iter().cloned());
+        if matches!(answer, Answer::TakeAndCut) {
+            Done::Cut
+        } else {
+            Done::Status(pushed.status, String::new(), None)
+        }
+    }
+}
