@@ -28,7 +28,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     rmp::encode::write_str(&mut chunk, "log")?;
     rmp::encode::write_str(&mut chunk, "GET /cart 200")?;
 
-    let parts = tag::parse(TAG.as_bytes(), "kube.var.log.containers.").ok_or("a tag of the kubelet's form")?;
+    let parts =
+        tag::parse(TAG.as_bytes(), "kube.var.log.containers.").ok_or("a tag of the kubelet's form")?;
     let pod: Pod = serde_json::from_str(POD)?;
     let fields = Enrichment::new(&Layout::default(), &parts, Some(&pod), None);
 
