@@ -1,6 +1,8 @@
 //! The output `victorialogs` through its contract: chunks go in, rows come out at the stand-in sink and, where its
 //! binary is found, at a real VictoriaLogs.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "what can't be set up fails the test right there")]
+
 #[path = "support/sink/mod.rs"]
 mod sink;
 #[path = "support/victorialogs.rs"]
