@@ -9,7 +9,8 @@ use super::{
     json,
     limits::{self, FIELD_BASE},
     protobuf,
-    row::{Role, Row, Rules},
+    row::{Role, Row},
+    rules::Rules,
     tally::Counts,
     walk::{Value, Walk},
 };

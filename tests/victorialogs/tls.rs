@@ -1,6 +1,4 @@
-//! The output `victorialogs` over TLS: whom it trusts, under which name, and how it shows who it is.
-
-#![allow(clippy::unwrap_used, clippy::panic, reason = "what can't be set up fails the test right there")]
+//! TLS: whom it trusts, under which name, and how it shows who it is.
 
 use std::{
     fs,
@@ -12,18 +10,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use flb_kube::{
-    options::Options as _,
-    plugin::{Chunk, Flushed, Output as _},
-    plugins::out_victorialogs::{VictoriaLogs, VictoriaLogsOptions},
-    runtime::{Owner, Tasks},
-};
 use rustls::{
     DigitallySignedStruct, DistinguishedName, Error, ServerConfig, ServerConnection, SignatureScheme, Stream,
     crypto::ring,
     pki_types::{CertificateDer, PrivateKeyDer, UnixTime, pem::PemObject},
     server::danger::{ClientCertVerified, ClientCertVerifier},
 };
+
+use super::{Flushed, Running, line, now, output};
 
 const NAME: &str = "kubernetes.default.svc";
 
@@ -115,20 +109,8 @@ fn server(asks_for_certificate: bool) -> String {
     format!("https://127.0.0.1:{port}")
 }
 
-fn output(url: &str, options: &[(&str, &str)]) -> VictoriaLogs {
-    let load = |key: &str| match key {
-        "url" => Some(url.to_owned()),
-        _ => options.iter().find(|(name, _)| *name == key).map(|(_, value)| value.to_string()),
-    };
-    let tasks = Tasks::new(Owner { name: "output:victorialogs:tls".into(), level: 3 }).unwrap();
-    VictoriaLogs::start(VictoriaLogsOptions::load(&load).unwrap(), tasks).unwrap()
-}
-
-fn flush(output: &VictoriaLogs) -> Flushed {
-    let record = rmpv::Value::Array(vec![7.into(), rmpv::Value::Map(vec![("log".into(), "m".into())])]);
-    let mut data = Vec::new();
-    rmpv::encode::write_value(&mut data, &record).unwrap();
-    output.flush(Chunk { tag: b"kube", data: &data })
+fn flush(output: &Running) -> Flushed {
+    output.flush(&line(now(), "m"))
 }
 
 #[test]
