@@ -224,7 +224,7 @@ impl<'de> Visitor<'de> for Part<'_> {
         if self.place != Place::Writers {
             return Append(self.out).visit_seq(items);
         }
-        let start = self.out.len();
+        let start = write::open(self.out);
         let mut count = 0;
         while items
             .next_element_seed(Part { place: Place::Writer, found: self.found, out: self.out })?
@@ -237,7 +237,7 @@ impl<'de> Visitor<'de> for Part<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(mut self, mut entries: A) -> Result<(), A::Error> {
-        let start = self.out.len();
+        let start = if self.place == Place::Event { self.out.len() } else { write::open(self.out) };
         let mut count = 0;
         while let Some(key) = entries.next_key::<String>()? {
             if self.place == Place::Event {

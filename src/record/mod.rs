@@ -8,3 +8,6 @@ pub mod merge;
 pub mod reader;
 pub mod splice;
 pub mod write;
+
+#[cfg(test)]
+mod properties;

@@ -1,0 +1,273 @@
+//! The built-in chain beside ours, in a real `fluent-bit`, on the same file: CPU of the whole process, as a ratio.
+//!
+//! Runs alternate, so that a change of the machine's speed meets both; the spread of the ratios is the noise. The
+//! host is found as the tests find it. Without one the bench says so and ends. Results: `target/bench.json`.
+
+use std::{
+    env, fmt, fs,
+    io::{self, Read as _, Write as _},
+    net::{TcpListener, TcpStream},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    thread,
+};
+
+const DEFAULT_LINES: usize = 500_000;
+const DEFAULT_RUNS: usize = 5;
+const CONTAINER: &str = "web-7d9f8c6b5-x2x4z_shop_nginx-";
+const PREFIX: &str = "kube.var.log.containers.";
+const CLOCK_TICKS: f64 = 100.0; // of /proc/self/stat, on every Linux that Fluent Bit ships for
+
+fn main() -> io::Result<()> {
+    if env::args().any(|argument| argument == "--test" || argument == "--list") {
+        return Ok(()); // cargo test looks at benches too
+    }
+    let hosts = hosts();
+    if hosts.is_empty() {
+        println!("chain: no fluent-bit here (FLUENT_BIT, PATH, /opt/fluent-bit*/bin): nothing to compare");
+        return Ok(());
+    }
+    let number = |key: &str, default| env::var(key).ok().and_then(|n| n.parse().ok()).unwrap_or(default);
+    let bench = Bench {
+        folder: tempfile::tempdir()?,
+        lines: number("BENCH_LINES", DEFAULT_LINES),
+        runs: number("BENCH_RUNS", DEFAULT_RUNS),
+        server: discard()?,
+    };
+    bench.prepare()?;
+    println!(
+        "{} lines a run, {} runs of each, in turn; CPU seconds of the whole process",
+        bench.lines, bench.runs
+    );
+    let mut results = Vec::new();
+    for host in &hosts {
+        let version = version(host);
+        for case in CASES {
+            let result = bench.compare(host, case)?;
+            println!("fluent-bit {version}  {:<36} {result}", case.name);
+            results.push(serde_json::json!({
+                "fluent_bit": version, "case": case.name, "lines": bench.lines,
+                "built_in_cpu_s": result.theirs, "our_cpu_s": result.ours, "ratio": result.ratios,
+            }));
+        }
+    }
+    let json = serde_json::to_string_pretty(&results)?;
+    fs::write(Path::new(env!("CARGO_MANIFEST_DIR")).join("target/bench.json"), json + "\n")
+}
+
+/// What is compared.
+struct Case {
+    name: &'static str,
+    /// Whether messages are JSON.
+    json: bool,
+    their_filter: &'static str,
+    our_filter: &'static str,
+    their_output: &'static str,
+    our_output: &'static str,
+}
+
+const NULL: &str = "    Name null\n";
+const CASES: &[Case] = &[
+    Case {
+        name: "filter, text",
+        json: false,
+        their_filter: "    Name kubernetes\n",
+        our_filter: "    Name kube\n",
+        their_output: NULL,
+        our_output: NULL,
+    },
+    Case {
+        name: "filter, JSON merged",
+        json: true,
+        their_filter: "    Name kubernetes\n    Merge_Log on\n",
+        our_filter: "    Name kube\n    Merge_Log on\n",
+        their_output: NULL,
+        our_output: NULL,
+    },
+    Case {
+        name: "filter and output, text",
+        json: false,
+        their_filter: "    Name kubernetes\n",
+        our_filter: "    Name kube\n",
+        their_output: "    Name http\n    Host 127.0.0.1\n    Port {port}\n    uri /insert/jsonline\n    format \
+                       json_lines\n    json_date_format iso8601\n    compress gzip\n    workers 1\n",
+        our_output: "    Name victorialogs\n    url http://127.0.0.1:{port}\n    threads 1\n",
+    },
+];
+
+struct Bench {
+    folder: tempfile::TempDir,
+    lines: usize,
+    runs: usize,
+    server: u16,
+}
+
+/// CPU seconds and their ratios ours / theirs, each as minimum, median, maximum.
+struct Comparison {
+    theirs: [f64; 3],
+    ours: [f64; 3],
+    ratios: [f64; 3],
+}
+
+impl fmt::Display for Comparison {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [least, median, most] = self.ratios;
+        write!(
+            f,
+            "built-in {:.2}  ours {:.2}  ratio {median:.2} ({least:.2} to {most:.2})",
+            self.theirs[1], self.ours[1]
+        )
+    }
+}
+
+impl Bench {
+    /// Writes the log files, the pod that both filters know, and the three names of the plugins.
+    fn prepare(&self) -> io::Result<()> {
+        let folder = self.folder.path();
+        let text = "10.0.0.1 - - [20/Nov/2026:10:00:00 +0000] \"GET /cart/items HTTP/1.1\" 200 1234 \"-\" \"curl/8\" 12ms";
+        let json = "{\\\"level\\\":\\\"info\\\",\\\"msg\\\":\\\"order placed\\\",\\\"order\\\":123456,\\\"user\\\":\\\"u-42\\\",\
+                    \\\"took_ms\\\":12.5,\\\"items\\\":[1,2,3]}";
+        fs::write(folder.join("text.log"), format!("{text}\n").repeat(self.lines))?;
+        fs::write(folder.join("json.log"), format!("{{\"log\":\"{json}\"}}\n").repeat(self.lines))?;
+        fs::write(folder.join("token"), "token")?;
+        fs::write(folder.join("parsers.conf"), "[PARSER]\n    Name json\n    Format json\n")?;
+        let labels: Vec<String> =
+            (0..10).map(|n| format!("\"app.kubernetes.io/label-{n}\":\"some-value-{n}\"")).collect();
+        let annotations: Vec<String> = (0..5)
+            .map(|n| format!("\"example.com/annotation-{n}\":\"a rather longer annotation value {n}\""))
+            .collect();
+        let pod = format!(
+            r#"{{"metadata":{{"name":"web-7d9f8c6b5-x2x4z","namespace":"shop","uid":"5c9d7d9e-1c1f-4d5e-9b1a-0123456789ab",
+            "labels":{{{}}},"annotations":{{{}}}}},"spec":{{"nodeName":"node-1"}},"status":{{"podIP":"10.0.0.7",
+            "containerStatuses":[{{"name":"nginx","image":"nginx:1.27","imageID":"docker.io/nginx@sha256:{}",
+            "containerID":"containerd://{}"}}]}}}}"#,
+            labels.join(","),
+            annotations.join(","),
+            "a".repeat(64),
+            "0".repeat(64),
+        );
+        fs::write(folder.join("shop_web-7d9f8c6b5-x2x4z.meta"), pod)?;
+        let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/release/libflb_kube.so");
+        for name in ["flb-filter_kube.so", "out_victorialogs.so"] {
+            std::os::unix::fs::symlink(&built, folder.join(name))?;
+        }
+        Ok(())
+    }
+
+    fn compare(&self, host: &Path, case: &Case) -> io::Result<Comparison> {
+        let (mut theirs, mut ours) = (Vec::new(), Vec::new());
+        for run in 0..=self.runs {
+            let their = self.run(host, case.json, case.their_filter, case.their_output)?;
+            let our = self.run(host, case.json, case.our_filter, case.our_output)?;
+            if run > 0 {
+                theirs.push(their); // the first pair warms up
+                ours.push(our);
+            }
+        }
+        let ratios = ours.iter().zip(&theirs).map(|(our, their)| our / their).collect();
+        Ok(Comparison { theirs: spread(theirs), ours: spread(ours), ratios: spread(ratios) })
+    }
+
+    /// One run to the end of the file; its CPU seconds.
+    fn run(&self, host: &Path, json: bool, filter: &str, output: &str) -> io::Result<f64> {
+        let folder = self.folder.path().display();
+        let (file, parser) = if json { ("json.log", "    Parser json\n") } else { ("text.log", "") };
+        let output = output.replace("{port}", &self.server.to_string());
+        let config = format!(
+            "[SERVICE]\n    Flush 1\n    Grace 60\n    Log_Level error\n    Parsers_File {folder}/parsers.conf\n\
+             [INPUT]\n    Name tail\n    Tag {PREFIX}{CONTAINER}{id}.log\n    Path {folder}/{file}\n{parser}    \
+             read_from_head on\n    exit_on_eof on\n\
+             [FILTER]\n    Match *\n    kube_meta_preload_cache_dir {folder}\n    kube_url http://127.0.0.1:1\n    \
+             kube_token_file {folder}/token\n{filter}[OUTPUT]\n    Match *\n{output}",
+            id = "0".repeat(64),
+        );
+        let path = self.folder.path().join("fluent-bit.conf");
+        fs::write(&path, config)?;
+        let before = children_cpu()?;
+        let ended = Command::new(host)
+            .arg("-e")
+            .arg(self.folder.path().join("flb-filter_kube.so"))
+            .arg("-e")
+            .arg(self.folder.path().join("out_victorialogs.so"))
+            .arg("-c")
+            .arg(&path)
+            .env("NODE_NAME", "node-1")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()?;
+        if !ended.success() {
+            return Err(io::Error::other(format!("{} ended with {ended}", host.display())));
+        }
+        Ok(children_cpu()? - before)
+    }
+}
+
+/// CPU seconds of all children that ended.
+fn children_cpu() -> io::Result<f64> {
+    let stat = fs::read_to_string("/proc/self/stat")?;
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    // After the name: user and system ticks of waited-for children are the 14th and 15th.
+    let ticks = |at: usize| fields.get(at).and_then(|n| n.parse::<f64>().ok()).unwrap_or(0.0);
+    Ok((ticks(13) + ticks(14)) / CLOCK_TICKS)
+}
+
+fn spread(mut values: Vec<f64>) -> [f64; 3] {
+    values.sort_by(f64::total_cmp);
+    [values[0], values[values.len() / 2], values[values.len() - 1]]
+}
+
+fn hosts() -> Vec<PathBuf> {
+    let named = env::var_os("FLUENT_BIT").map(|paths| env::split_paths(&paths).collect::<Vec<_>>());
+    let installed = || {
+        let folders = fs::read_dir("/opt").into_iter().flatten().filter_map(Result::ok);
+        let mut found: Vec<PathBuf> = folders
+            .filter(|folder| folder.file_name().to_string_lossy().starts_with("fluent-bit"))
+            .map(|folder| folder.path().join("bin/fluent-bit"))
+            .collect();
+        found.sort();
+        found
+    };
+    let on_path =
+        env::var_os("PATH").map(|path| env::split_paths(&path).map(|p| p.join("fluent-bit")).collect());
+    let candidates = named.unwrap_or_else(|| [on_path.unwrap_or_default(), installed()].concat());
+    candidates.into_iter().filter(|path| path.is_file()).collect()
+}
+
+fn version(host: &Path) -> String {
+    let said = Command::new(host).arg("--version").output().map(|out| out.stdout).unwrap_or_default();
+    String::from_utf8_lossy(&said).split_whitespace().nth(2).unwrap_or("?").trim_start_matches('v').to_owned()
+}
+
+/// A server that reads requests and answers 204, so that only the sender's cost counts.
+fn discard() -> io::Result<u16> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let port = listener.local_addr()?.port();
+    thread::Builder::new().spawn(move || {
+        for stream in listener.incoming().filter_map(Result::ok) {
+            let _ = thread::Builder::new().spawn(move || swallow(stream));
+        }
+    })?;
+    Ok(port)
+}
+
+fn swallow(mut stream: TcpStream) -> io::Result<()> {
+    let mut buffer = vec![0; 1 << 20];
+    let mut head = Vec::new();
+    loop {
+        let read = stream.read(&mut buffer)?;
+        if read == 0 {
+            return Ok(());
+        }
+        head.extend_from_slice(&buffer[..read]);
+        let Some(end) = head.windows(4).position(|w| w == b"\r\n\r\n") else { continue };
+        let text = String::from_utf8_lossy(&head[..end]).to_ascii_lowercase();
+        let length =
+            text.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse::<usize>().ok());
+        let mut left = length.unwrap_or(0).saturating_sub(head.len() - end - 4);
+        while left > 0 {
+            left -= stream.read(&mut buffer)?.min(left);
+        }
+        head.clear();
+        stream.write_all(b"HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n")?;
+    }
+}

@@ -1,0 +1,172 @@
+//! Golden cases of the filter: a log file, metadata files, and the records that must come out.
+//!
+//! `tests/golden` holds our own; `BLESS=1` writes their `out` files anew. The built-in filter's cases are run too where
+//! they are present: in the folder that env `KUBE_CORPUS` names, or beside the repository.
+
+#![allow(clippy::unwrap_used, reason = "a test that can't go on fails")]
+
+use std::{
+    collections::HashMap,
+    env, fs,
+    path::{Path, PathBuf},
+};
+
+use flb_kube::{
+    kube::Verbatim,
+    options::Options,
+    plugin::{Chunk, Filter, Filtered, Host, Parser},
+    plugins::filter_kube::{KubeFilter, KubeOptions},
+    record::{
+        reader::{Events, Map, text},
+        write,
+    },
+    runtime::{Owner, Tasks},
+};
+use k8s_openapi::jiff::Timestamp;
+use rmpv::Value;
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+struct Case {
+    name: String,
+    log: String,
+    tag: Option<String>,
+    stream: Option<String>,
+    records: Option<usize>,
+    properties: HashMap<String, String>,
+}
+
+/// A host whose only parser reads tags as the built-in's cases have them: namespace, pod, container.
+struct Parsers;
+
+impl Host for Parsers {
+    fn parser(&self, name: &str) -> Option<Box<dyn Parser>> {
+        (name == "kubernetes-tag").then(|| Box::new(Parsers) as Box<dyn Parser>)
+    }
+}
+
+impl Parser for Parsers {
+    fn parse(&self, tag: &[u8]) -> Option<Vec<u8>> {
+        let parts: Vec<&[u8]> = tag.split(|byte| *byte == b'.').collect();
+        let mut map = Vec::new();
+        write::map_header(&mut map, 3);
+        for (name, part) in ["namespace_name", "pod_name", "container_name"].iter().zip(&parts) {
+            write::str(&mut map, name);
+            write::str(&mut map, part);
+        }
+        (parts.len() == 3).then_some(map)
+    }
+}
+
+fn cases(folder: &Path) -> Vec<Case> {
+    serde_json::from_slice(&fs::read(folder.join("cases.json")).unwrap()).unwrap()
+}
+
+/// The lines of a Docker log file as events, as `tail` with `Parser docker` makes them.
+fn events(log: &Path) -> Vec<u8> {
+    let mut chunk = Vec::new();
+    for line in fs::read_to_string(log).unwrap().lines() {
+        let line: Verbatim = serde_json::from_str(line).unwrap();
+        let map = Map::of(line.bytes()).unwrap();
+        let time: Timestamp =
+            std::str::from_utf8(text(map.get(b"time").unwrap()).unwrap()).unwrap().parse().unwrap();
+        chunk.extend_from_slice(&[0x92, 0x92, 0xd7, 0x00]);
+        chunk.extend_from_slice(&u32::try_from(time.as_second()).unwrap().to_be_bytes());
+        chunk.extend_from_slice(&time.subsec_nanosecond().cast_unsigned().to_be_bytes());
+        write::map_header(&mut chunk, 0);
+        write::map_header(&mut chunk, map.len - 1);
+        for pair in map.pairs().filter(|pair| text(pair.key) != Some(b"time")) {
+            chunk.extend_from_slice(pair.bytes);
+        }
+    }
+    chunk
+}
+
+/// What the filter makes of a case: one `[time,{record}]` per record.
+fn run(folder: &Path, case: &Case) -> Vec<String> {
+    let mut properties = HashMap::from([
+        ("kube_url".to_owned(), "http://127.0.0.1:1".to_owned()),
+        ("kube_token_file".into(), String::new()),
+        ("kube_node_name".into(), "node-1".into()),
+        ("kube_meta_preload_cache_dir".into(), folder.join("meta").display().to_string()),
+    ]);
+    let mut tag = case.tag.clone();
+    if tag.is_none() {
+        let name: Vec<&str> = case.log.rsplit('/').next().unwrap().split('_').collect();
+        tag = Some(format!("kube.{}", name.join(".")));
+        properties.insert("regex_parser".into(), "kubernetes-tag".into());
+        properties.insert("kube_tag_prefix".into(), "kube.".into());
+    }
+    properties.extend(case.properties.iter().map(|(key, value)| (key.to_lowercase(), value.clone())));
+    let options = KubeOptions::load(&|key| properties.get(key).cloned()).unwrap();
+    let tasks = Tasks::new(Owner { name: case.name.clone(), level: 1 }).unwrap();
+    let filter = KubeFilter::start(options, tasks, &Parsers).unwrap();
+
+    let chunk = events(&folder.join("log").join(format!("{}.log", case.log)));
+    let mut out = Vec::new();
+    let filtered = filter.filter(Chunk { tag: tag.unwrap().as_bytes(), data: &chunk }, &mut out);
+    let result = if filtered == Filtered::Changed { out } else { chunk };
+    let mut events = Events::new(&result);
+    let records = events.by_ref().map(|event| {
+        let time = event.time().unwrap();
+        let body = rmpv::decode::read_value(&mut &event.bytes[event.head().len()..]).unwrap();
+        format!("[{:.6},{}]", time.seconds as f64 + f64::from(time.nanos) / 1e9, json(&body))
+    });
+    let records = records.collect();
+    assert!(events.rest().is_empty());
+    records
+}
+
+/// JSON as the host writes it: keys in their order.
+fn json(value: &Value) -> String {
+    match value {
+        Value::Nil => "null".into(),
+        Value::String(text) => serde_json::to_string(text.as_str().unwrap()).unwrap(),
+        Value::Array(items) => format!("[{}]", items.iter().map(json).collect::<Vec<_>>().join(",")),
+        Value::Map(pairs) => {
+            let pairs = pairs.iter().map(|(key, value)| format!("{}:{}", json(key), json(value)));
+            format!("{{{}}}", pairs.collect::<Vec<_>>().join(","))
+        }
+        other => other.to_string(),
+    }
+}
+
+#[test]
+fn our_cases_come_out_as_written_down() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+    for case in cases(&folder) {
+        let records = run(&folder, &case).join("\n") + "\n";
+        let out = folder.join("out").join(format!("{}.out", case.name));
+        if env::var_os("BLESS").is_some() {
+            fs::write(&out, &records).unwrap();
+        }
+        assert_eq!(fs::read_to_string(&out).unwrap_or_default(), records, "case {}", case.name);
+    }
+}
+
+#[test]
+fn cases_of_the_built_in_filter_come_out_as_from_itself() {
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus");
+    let folder = env::var_os("KUBE_CORPUS").map_or(beside, PathBuf::from).join("kubernetes");
+    if !folder.exists() {
+        println!("skipped: the built-in filter's cases are not at {}", folder.display());
+        return;
+    }
+    let is_option = |key: &String| KubeOptions::SPECS.iter().any(|spec| spec.key == key.to_lowercase());
+    let cases: Vec<Case> =
+        cases(&folder).into_iter().filter(|case| case.properties.keys().all(is_option)).collect();
+    assert!(cases.len() >= 20, "only {} cases", cases.len());
+    for case in cases {
+        let mut records = run(&folder, &case);
+        let mut out = case.log.clone();
+        if let Some(stream) = &case.stream {
+            out = format!("{out}_{stream}");
+            records.retain(|record| record.contains(&format!(r#""stream":"{stream}""#)));
+        }
+        let expected = fs::read_to_string(folder.join("out").join(format!("{out}.out"))).unwrap();
+        assert_eq!(Some(records.len()), case.records, "case {}", case.name);
+        for record in records {
+            assert!(record.contains(expected.trim_end()), "case {}: {record} is not {expected}", case.name);
+        }
+    }
+}
