@@ -54,7 +54,7 @@ fn chunk(pods: usize) -> Vec<u8> {
             ("kubernetes".into(), pods[n % pods.len()].clone()),
         ]);
         let head = Value::Array(vec![Value::Ext(0, time), map(vec![])]);
-        rmpv::encode::write_value(&mut chunk, &Value::Array(vec![head, body])).unwrap();
+        rmpv::encode::write_value(&mut chunk, &Value::Array(vec![head, body])).expect("a Vec takes all");
     }
     chunk
 }
@@ -65,7 +65,7 @@ fn encoder(protocol: &str) -> Encoder {
         "protocol" => Some(protocol.to_owned()),
         _ => None,
     };
-    Encoder::new(&config(VictoriaLogsOptions::load(&load).unwrap()).unwrap())
+    Encoder::new(&config(VictoriaLogsOptions::load(&load).expect("good options")).expect("good options"))
 }
 
 #[divan::bench(args = [1, 2, 30])]
@@ -83,7 +83,8 @@ fn jsonline(bencher: Bencher, pods: usize) {
 #[divan::bench(args = [1, 3])]
 fn loki_with_zstd(bencher: Bencher, level: i32) {
     let (chunk, mut encoder) = (chunk(1), encoder("loki"));
-    let mut compressor = Compressor::new(flb_kube::victorialogs::config::Compression::Zstd(level)).unwrap();
+    let mut compressor =
+        Compressor::new(flb_kube::victorialogs::config::Compression::Zstd(level)).expect("a known level");
     bencher.counter(ItemsCount::new(RECORDS)).bench_local(|| {
         encoder.encode(divan::black_box(&chunk));
         compressor.pack(encoder.body())
@@ -93,7 +94,8 @@ fn loki_with_zstd(bencher: Bencher, level: i32) {
 #[divan::bench]
 fn jsonline_with_zstd(bencher: Bencher) {
     let (chunk, mut encoder) = (chunk(1), encoder("jsonline"));
-    let mut compressor = Compressor::new(flb_kube::victorialogs::config::Compression::Zstd(1)).unwrap();
+    let mut compressor =
+        Compressor::new(flb_kube::victorialogs::config::Compression::Zstd(1)).expect("a known level");
     bencher.counter(ItemsCount::new(RECORDS)).bench_local(|| {
         encoder.encode(divan::black_box(&chunk));
         compressor.pack(encoder.body())

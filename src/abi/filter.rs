@@ -194,7 +194,7 @@ unsafe extern "C" fn filter<F: Filter>(
     }
 }
 
-/// Gives bytes to the host, which frees them with free(): a Vec<u8> of the system allocator is malloc's memory, and
+/// Gives bytes to the host, which frees them with free(): a byte vector of the system allocator is malloc's memory, and
 /// the crate sets no other allocator. An empty chunk is NULL.
 fn hand_over(bytes: Vec<u8>) -> (*mut c_void, usize) {
     if bytes.is_empty() {

@@ -149,3 +149,78 @@ fn is_same<T>(one: Option<&Arc<T>>, other: Option<&Arc<T>>) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::kube::store::{Config, Writer, channel};
+
+    fn known() -> (Writer, Resolver) {
+        let (writer, store) = channel(Config { delete_grace: Duration::from_secs(60), namespaces: false });
+        writer.begin_list();
+        writer.end_list();
+        let form = TagForm::Kubelet("kube.".into());
+        (writer, Resolver::new(form, Layout::default(), Preload::default(), Some(store)))
+    }
+
+    fn pod(name: &str, label: &str) -> Pod {
+        let meta =
+            serde_json::json!({"name": name, "namespace": "shop", "uid": "1", "labels": {"app": label}});
+        serde_json::from_value(serde_json::json!({"metadata": meta})).unwrap()
+    }
+
+    fn tag(pod: &str) -> Vec<u8> {
+        format!("kube.var.log.pods.shop_{pod}_1.main.0.log").into_bytes()
+    }
+
+    fn has(enrichment: &Enrichment, text: &str) -> bool {
+        memchr::memmem::find(enrichment.addition().pairs, text.as_bytes()).is_some()
+    }
+
+    #[test]
+    fn a_change_of_the_pod_shows_in_the_next_chunk() {
+        let (writer, resolver) = known();
+        writer.apply(pod("web", "before"));
+        assert!(has(&resolver.resolve(&tag("web")).unwrap(), "before"));
+        writer.apply(pod("web", "after"));
+        assert!(has(&resolver.resolve(&tag("web")).unwrap(), "after"));
+    }
+
+    #[test]
+    fn a_change_of_another_pod_costs_no_new_encoding() {
+        let (writer, resolver) = known();
+        writer.apply(pod("web", "a"));
+        let before = resolver.resolve(&tag("web")).unwrap();
+        writer.apply(pod("other", "a"));
+        assert!(Arc::ptr_eq(&before, &resolver.resolve(&tag("web")).unwrap()));
+    }
+
+    #[test]
+    fn a_tag_of_another_form_resolves_to_nothing() {
+        let (_writer, resolver) = known();
+        assert!(resolver.resolve(b"cpu.local").is_none());
+        assert!(resolver.resolve(b"cpu.local").is_none());
+    }
+
+    #[tokio::test]
+    async fn an_unknown_pod_is_wished_for_and_enriched_once_found() {
+        let (writer, resolver) = known();
+        assert!(!has(&resolver.resolve(&tag("web")).unwrap(), "labels"));
+        let wish = writer.next_wish().await;
+        writer.found(&wish, pod("web", "found"));
+        assert!(has(&resolver.resolve(&tag("web")).unwrap(), "found"));
+    }
+
+    #[test]
+    fn the_number_of_remembered_tags_is_bounded() {
+        let (_writer, resolver) = known();
+        for n in 0..SHARDS * TAGS_PER_SHARD * 2 {
+            resolver.resolve(&tag(&format!("web-{n}")));
+        }
+        let tags: usize = resolver.tags.iter().map(|shard| shard.read().unwrap().len()).sum();
+        assert!(tags <= SHARDS * TAGS_PER_SHARD, "{tags}");
+        assert!(resolver.resolve(&tag("web-0")).is_some());
+    }
+}

@@ -63,21 +63,19 @@ impl TagParts {
     }
 }
 
-/// Reads the two forms of the kubelet's own; `prefix` is where the operator's tags begin. A tag that does not begin
-/// so may still hold one of the folders.
+/// Reads the two forms of the kubelet's own, behind whatever stands before one of its folders. A tag without them
+/// begins with `prefix`, or with as many bytes of another: the built-in filter cuts it off by its length alone.
 pub fn parse(tag: &[u8], prefix: &str) -> Option<TagParts> {
     let tag = std::str::from_utf8(tag).ok()?;
-    if let Some(name) = tag.strip_prefix(prefix)
-        && let Some(parts) = container_file(name).or_else(|| pod_file(name))
-    {
-        return Some(parts);
-    }
     let after = |folder| tag.find(folder).map(|at| &tag[at + str::len(folder)..]);
-    after(CONTAINERS)
-        .and_then(container_file)
-        .or_else(|| after(PODS).and_then(pod_file))
-        // The built-in filter cuts a prefix off by its length alone.
-        .or_else(|| container_file(tag.get(prefix.len()..)?))
+    if let Some(name) = after(CONTAINERS) {
+        container_file(name)
+    } else if let Some(name) = after(PODS) {
+        pod_file(name)
+    } else {
+        let name = tag.get(prefix.len()..)?;
+        container_file(name).or_else(|| pod_file(name))
+    }
 }
 
 /// `<pod>_<namespace>_<container>-<id>.log`
@@ -89,7 +87,7 @@ fn container_file(name: &str) -> Option<TagParts> {
     (is_id && !container.is_empty()).then_some(())?;
     Some(TagParts {
         pod: pod_name(pod)?,
-        namespace: non_empty(namespace)?,
+        namespace: namespace_name(namespace)?,
         container: non_empty(container),
         docker_id: non_empty(id),
         ..TagParts::default()
@@ -106,7 +104,7 @@ fn pod_file(name: &str) -> Option<TagParts> {
     (log == "log" || log.starts_with("log.")).then_some(())?;
     Some(TagParts {
         pod: pod_name(pod)?,
-        namespace: non_empty(namespace)?,
+        namespace: namespace_name(namespace)?,
         container: Some(non_empty(container)?),
         uid: Some(non_empty(uid)?),
         restarts: Some(restarts),
@@ -116,6 +114,11 @@ fn pod_file(name: &str) -> Option<TagParts> {
 
 fn non_empty(text: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
+}
+
+fn namespace_name(text: &str) -> Option<String> {
+    let is_label = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    non_empty(text).filter(|text| text.bytes().all(is_label))
 }
 
 /// The longest DNS name at the end of `text`: what stands before it belongs to the tag's own prefix.
@@ -152,6 +155,8 @@ mod tests {
         let name = format!("web-1.a_shop_nginx-main-{ID}.log");
         assert_eq!(parts(&format!("{PREFIX}{name}")), Some(web()));
         assert_eq!(parts(&format!("k8s.node-7.var.log.containers.{name}")), Some(web()));
+        assert_eq!(parse(format!("kube.var.log.containers.{name}").as_bytes(), "kube."), Some(web()));
+        assert_eq!(parse(format!("c.{name}").as_bytes(), "c."), Some(web()));
     }
 
     #[test]
@@ -171,7 +176,9 @@ mod tests {
             ..TagParts::default()
         };
         assert_eq!(parts("kube.var.log.pods.shop_web-1.a_5f2e-11.nginx.3.log"), Some(expected.clone()));
-        assert_eq!(parts("x.var.log.pods.shop_web-1.a_5f2e-11.nginx.3.log.20260101-1"), Some(expected));
+        let rotated = "x.var.log.pods.shop_web-1.a_5f2e-11.nginx.3.log.20260101-1";
+        assert_eq!(parts(rotated), Some(expected.clone()));
+        assert_eq!(parse(b"kube.var.log.pods.shop_web-1.a_5f2e-11.nginx.3.log", "kube."), Some(expected));
     }
 
     #[test]

@@ -90,7 +90,59 @@ impl Wishes {
         self.lock().states.remove(wish);
     }
 
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.lock().states.len()
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn queued(wishes: &Wishes) -> usize {
+        wishes.lock().queue.len()
+    }
+
+    #[test]
+    fn an_absent_pod_is_asked_for_ever_more_rarely() {
+        let wishes = Wishes::default();
+        let wish = Wish { namespace: "shop".into(), pod: "gone".into() };
+        let mut now = Instant::now();
+        let mut pauses = Vec::new();
+        for _ in 0..10 {
+            wishes.add("shop", "gone", now);
+            assert_eq!(wishes.lock().queue.pop_front().as_ref(), Some(&wish));
+            wishes.absent(&wish, now);
+            let mut pause = Duration::ZERO;
+            while queued(&wishes) == 0 {
+                pause += Duration::from_secs(1);
+                wishes.add("shop", "gone", now + pause);
+            }
+            wishes.lock().queue.clear();
+            wishes.absent(&wish, now);
+            now += LONGEST_PAUSE + pause;
+            pauses.push(pause);
+        }
+        assert_eq!(pauses[0], FIRST_PAUSE);
+        assert_eq!(pauses.last(), Some(&LONGEST_PAUSE));
+        assert!(pauses.is_sorted());
+    }
+
+    #[test]
+    fn their_number_is_bounded_and_old_answers_make_room() {
+        let wishes = Wishes::default();
+        let now = Instant::now();
+        (0..2 * LIMIT).for_each(|n| wishes.add("shop", &format!("web-{n}"), now));
+        assert_eq!((wishes.len(), queued(&wishes)), (LIMIT, LIMIT));
+
+        let first = wishes.lock().queue.pop_front().unwrap();
+        wishes.absent(&first, now);
+        wishes.add("shop", "late", now + LONGEST_PAUSE);
+        assert_eq!(wishes.lock().queue.back().map(|wish| wish.pod.clone()).as_deref(), Some("late"));
     }
 }

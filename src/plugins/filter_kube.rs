@@ -56,8 +56,8 @@ options! {
         /// Regex parser of the host's parsers file that reads tags of another form, the prefix cut off; its groups are
         /// pod_name, namespace_name, container_name, docker_id, container_hash.
         "regex_parser" => regex_parser: Option<String> = "",
-        /// Folder of files to know pods from, before the API server: <namespace>_<pod>.meta and
-        /// <namespace>.namespace_meta.
+        /// Folder of files to know pods from, before the API server: `<namespace>_<pod>.meta` and
+        /// `<namespace>.namespace_meta`.
         "kube_meta_preload_cache_dir" => preload_dir: Option<String> = "",
         /// How long the start waits for the first list of pods, so that the first records are enriched too.
         "wait_for_sync" => wait_for_sync: Duration = "5s",

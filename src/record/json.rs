@@ -279,10 +279,12 @@ impl<'a> Input<'a> {
             (self.digits() > 0).then_some(())?;
         }
         let number = std::str::from_utf8(&self.text[start..self.at]).ok()?;
-        match (is_whole, number.parse::<i64>(), number.parse::<u64>()) {
-            (true, Ok(number), _) => write::int(out, number),
-            (true, _, Ok(number)) => write::uint(out, number),
-            _ => write::f64(out, number.parse().ok()?),
+        if is_whole && let Ok(number) = number.parse() {
+            write::int(out, number);
+        } else if is_whole && let Ok(number) = number.parse() {
+            write::uint(out, number);
+        } else {
+            write::f64(out, number.parse().ok()?);
         }
         Some(())
     }

@@ -36,7 +36,7 @@ use super::{
 };
 
 /// How often files of certificates are looked at.
-const LOOK_EVERY: Duration = Duration::from_secs(10);
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How much of an answer is read.
 const ANSWER: usize = 64 * 1024;
 /// How much of it is shown.

@@ -22,9 +22,11 @@ use super::{
     encode::{Batch, Encoder},
     endpoint::{self, Endpoint},
     tally::{Reason, Tally},
-    walk::{Value, Walk},
 };
-use crate::runtime::Tasks;
+use crate::{
+    record::reader::{Events, Kind},
+    runtime::Tasks,
+};
 
 /// How many unfinished chunks are remembered.
 const REMEMBERED: usize = 1024;
@@ -251,13 +253,11 @@ fn name(data: &[u8]) -> u64 {
 
 /// Where the second half of the records begins.
 fn half(data: &[u8], records: usize) -> usize {
-    let mut walk = Walk::new(data);
-    let mut left = records / 2;
-    while left > 0 {
-        let Ok(event) = walk.skip() else { break };
-        left -= usize::from(matches!(Walk::new(event).next(), Ok(Value::Array(2))));
-    }
-    walk.at()
+    let first_half = Events::new(data).scan(0, |seen, event| {
+        *seen += usize::from(event.kind == Kind::Record);
+        (*seen <= records / 2).then_some(event.bytes.len())
+    });
+    first_half.sum()
 }
 
 enum Judgement {

@@ -6,12 +6,13 @@
 use std::{collections::HashMap, time::SystemTime};
 
 use super::{
-    config::{Config, Mapping, Protocol},
+    config::{Config, Protocol},
     json,
     labels::{Constants, SharedMaps},
     limits::{self, FIELD_BASE, ROW, ROW_BASE},
     protobuf,
-    row::{Role, Row, Rules, Text},
+    row::{Role, Row, Text},
+    rules::Rules,
     tally::{Counts, Reason},
     text, time,
     walk::{Damaged, Value, Walk},
@@ -21,6 +22,8 @@ use super::{
 const SHARED_KEYS: [&[u8]; 2] = [b"kubernetes", b"kubernetes_namespace"];
 /// Event metadata becomes fields below this name.
 const METADATA: &[u8] = b"metadata";
+/// The memory of so many streams is kept from one batch to the next.
+const KEPT_GROUPS: usize = 64;
 const MESSAGE: &[u8] = b"_msg";
 
 /// What was encoded.
@@ -71,22 +74,15 @@ struct Span {
 impl Encoder {
     /// An encoder for one output.
     pub fn new(config: &Config) -> Self {
-        let Mapping { protocol, stream_fields, message_fields, time_fields, ignore_fields, extra_fields } =
-            &config.mapping;
+        let protocol = config.mapping.protocol;
         let mut extra = Constants::default();
-        for (name, value) in extra_fields {
-            extra.add(*protocol, name.as_bytes(), value.as_bytes());
+        for (name, value) in &config.mapping.extra_fields {
+            extra.add(protocol, name.as_bytes(), value.as_bytes());
         }
         let nanos = |duration: std::time::Duration| i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX);
         Self {
-            protocol: *protocol,
-            rules: Rules {
-                message: message_fields.clone(),
-                time: time_fields.clone(),
-                stream: stream_fields.clone(),
-                ignore: ignore_fields.clone(),
-                extra: extra_fields.iter().map(|(name, _)| name.clone()).collect(),
-            },
+            protocol,
+            rules: Rules::new(&config.mapping),
             extra,
             max_age: config.max_age.map(nanos),
             max_future: config.max_future.map(nanos),
@@ -134,6 +130,8 @@ impl Encoder {
         for shared in &mut self.shared {
             shared.trim();
         }
+        let held: usize = self.groups.iter().map(|group| group.rows.capacity()).sum();
+        self.groups.truncate(if held > 2 * limits::BODY { 0 } else { KEPT_GROUPS });
         self.by_key.clear();
         self.used = 0;
         self.size = 0;

@@ -2,14 +2,15 @@
 //!
 //! Serves `encode`. Invariant: a map is encoded when it is first met and then known by its bytes.
 
-use std::{collections::HashMap, sync::Arc};
+use std::collections::HashMap;
 
 use super::{
     config::Protocol,
     json,
     limits::{self, FIELD_BASE},
     protobuf,
-    row::{Role, Row, Rules},
+    row::{Role, Row},
+    rules::Rules,
     tally::Counts,
     walk::{Value, Walk},
 };
@@ -105,20 +106,25 @@ fn quoted(out: &mut Vec<u8>, text: &[u8]) {
 const KNOWN_MAPS: usize = 1024;
 const KNOWN_BYTES: usize = 8 * 1024 * 1024;
 
+/// Maps are told apart by so many bytes of their start: names of pod and namespace. A shorter one is not shared.
+const START: usize = 64;
+/// So many maps may begin alike.
+const ALIKE: usize = 8;
+
 /// The maps met under one key of records, each the same for many records.
 #[derive(Debug)]
 pub(crate) struct SharedMaps {
     key: &'static [u8],
-    known: Vec<(Arc<[u8]>, Option<Constants>)>,
-    by_bytes: HashMap<Arc<[u8]>, u32>,
-    recent: [u32; 4],
+    known: Vec<(Box<[u8]>, Option<Constants>)>,
+    by_start: HashMap<Box<[u8]>, Vec<u32>>,
+    latest: u32,
     bytes: usize,
 }
 
 impl SharedMaps {
     /// For the maps under `key`.
     pub(crate) fn new(key: &'static [u8]) -> Self {
-        Self { key, known: Vec::new(), by_bytes: HashMap::new(), recent: [0; 4], bytes: 0 }
+        Self { key, known: Vec::new(), by_start: HashMap::new(), latest: 0, bytes: 0 }
     }
 
     /// The key.
@@ -148,46 +154,49 @@ impl SharedMaps {
         counts: &mut Counts,
     ) -> Option<u32> {
         let rest = walk.rest();
-        for (place, &number) in self.recent.iter().enumerate() {
-            // Msgpack is self-delimiting: where the same bytes lie ahead, the same value lies ahead.
-            if let Some((bytes, constants)) = self.known.get(number as usize)
-                && rest.starts_with(bytes)
-            {
-                constants.as_ref()?;
-                walk.advance(bytes.len());
-                self.recent[..=place].rotate_right(1);
-                return Some(number);
-            }
-        }
-        self.look_up(walk, protocol, rules, counts)
+        let known = if self.is_ahead(rest, self.latest) { Some(self.latest) } else { self.look_up(rest) };
+        let number = match known {
+            Some(number) => number,
+            None => self.learn(walk, protocol, rules, counts)?,
+        };
+        self.latest = number;
+        let (bytes, constants) = self.known.get(number as usize)?;
+        constants.as_ref()?;
+        walk.advance(bytes.len());
+        Some(number)
     }
 
-    fn look_up(
+    /// Whether a known map is what lies ahead: where the same bytes lie, the same value does.
+    #[inline]
+    fn is_ahead(&self, rest: &[u8], number: u32) -> bool {
+        self.known.get(number as usize).is_some_and(|(bytes, _)| rest.starts_with(bytes))
+    }
+
+    fn look_up(&self, rest: &[u8]) -> Option<u32> {
+        let alike = self.by_start.get(rest.get(..START)?)?;
+        alike.iter().copied().find(|&number| self.is_ahead(rest, number))
+    }
+
+    fn learn(
         &mut self,
-        walk: &mut Walk<'_>,
+        walk: &Walk<'_>,
         protocol: Protocol,
         rules: &Rules,
         counts: &mut Counts,
     ) -> Option<u32> {
-        let mut ahead = walk.clone();
         let Ok(Value::Map(_)) = walk.clone().next() else { return None };
-        let bytes = ahead.skip().ok()?;
-        let number = match self.by_bytes.get(bytes) {
-            Some(&number) => number,
-            None => {
-                let constants = self.encode(bytes, protocol, rules, counts);
-                let (number, bytes) = (self.known.len() as u32, Arc::<[u8]>::from(bytes));
-                self.bytes +=
-                    bytes.len() + constants.as_ref().map_or(0, |known| known.each.len() + known.labels.len());
-                self.known.push((Arc::clone(&bytes), constants));
-                self.by_bytes.insert(bytes, number);
-                number
-            }
-        };
-        self.recent.rotate_right(1);
-        self.recent[0] = number;
-        self.get(number)?;
-        *walk = ahead;
+        let bytes = walk.clone().skip().ok()?;
+        let start = bytes.get(..START)?;
+        let constants = self.encode(bytes, protocol, rules, counts);
+        let number = self.known.len() as u32;
+        let alike = self.by_start.entry(start.into()).or_default();
+        if alike.len() == ALIKE {
+            alike.remove(0);
+        }
+        alike.push(number);
+        self.bytes +=
+            bytes.len() + constants.as_ref().map_or(0, |known| known.each.len() + known.labels.len());
+        self.known.push((bytes.into(), constants));
         Some(number)
     }
 

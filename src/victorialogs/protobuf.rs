@@ -31,7 +31,7 @@ pub(crate) fn bytes(out: &mut Vec<u8>, tag: u8, bytes: &[u8]) {
     out.extend_from_slice(bytes);
 }
 
-/// How many bytes [`bytes`] takes for that many.
+/// How many bytes `bytes` takes for that many.
 #[inline]
 pub(crate) fn bytes_len(len: usize) -> usize {
     1 + varint_len(len as u64) + len

@@ -1,44 +1,16 @@
 //! A record as a row: nested maps flattened with dots, every name once, message and time found, within the limits.
 //!
-//! Serves `encode`, which keeps one [`Row`] for all records of a batch. Invariant: after [`Row::finish`] the server
-//! takes the row as it is; what had to be changed is counted.
+//! Serves `encode`, which keeps one [`Row`] for all records of a batch. Invariant: no name is given
+//! twice or is the server's own; what had to be changed is counted.
 
 use super::{
     json,
-    limits::{self, FIELD_BASE, FLATTEN_DEPTH, NAME, RESERVED_PREFIX, SURPLUS},
+    limits::{self, FLATTEN_DEPTH, NAME, RESERVED_PREFIX},
+    rules::Rules,
     tally::{Counts, Reason},
     text,
     walk::{Damaged, Value, Walk},
 };
-
-/// What the operator said about fields, ready to be asked for every name.
-#[derive(Debug, Default)]
-pub(crate) struct Rules {
-    /// Names that may hold the message, best first.
-    pub(crate) message: Vec<String>,
-    /// Names that may hold the time, best first.
-    pub(crate) time: Vec<String>,
-    /// Names that make up the stream.
-    pub(crate) stream: Vec<String>,
-    /// Names, or `prefix*`, that are left out.
-    pub(crate) ignore: Vec<String>,
-    /// Names that the operator sets.
-    pub(crate) extra: Vec<String>,
-}
-
-impl Rules {
-    fn rank(names: &[String], name: &[u8]) -> Option<u32> {
-        names.iter().position(|known| known.as_bytes() == name).map(|at| at as u32)
-    }
-
-    fn leaves_out(&self, name: &[u8]) -> bool {
-        self.extra.iter().any(|known| known.as_bytes() == name)
-            || self.ignore.iter().any(|pattern| match pattern.strip_suffix('*') {
-                Some(prefix) => name.starts_with(prefix.as_bytes()),
-                None => pattern.as_bytes() == name,
-            })
-    }
-}
 
 /// Text that lies in the chunk, or in the row's own memory.
 #[derive(Debug, Clone, Copy)]
@@ -79,14 +51,21 @@ pub(crate) struct Field<'a> {
     bare: bool,
 }
 
+impl<'a> Field<'a> {
+    /// A field that is JSON as it stands.
+    pub(super) fn json(name: Text<'a>, value: Text<'a>) -> Self {
+        Self { name, value, role: Role::Plain, mark: 0, bare: true }
+    }
+}
+
 /// A row under construction. Its memory is used again for the next.
 #[derive(Debug, Default)]
 pub(crate) struct Row<'a> {
     pub(crate) fields: Vec<Field<'a>>,
-    surplus: Vec<Field<'a>>,
+    pub(super) surplus: Vec<Field<'a>>,
     message: Option<(u32, usize)>,
     time: Option<(u32, usize)>,
-    own: Vec<u8>,
+    pub(super) own: Vec<u8>,
     path: Vec<u8>,
 }
 
@@ -125,7 +104,7 @@ impl<'a> Row<'a> {
         self.fields.iter().filter(|field| field.role == Role::Plain)
     }
 
-    fn own(&self, from: usize) -> Text<'a> {
+    pub(super) fn own(&self, from: usize) -> Text<'a> {
         Text::Own { at: from as u32, len: (self.own.len() - from) as u32 }
     }
 
@@ -283,19 +262,14 @@ impl<'a> Row<'a> {
 
     #[inline]
     fn classify(&mut self, at: usize, rules: &Rules) {
-        let name = self.bytes(self.fields[at].name);
-        let message = Rules::rank(&rules.message, name)
-            .filter(|&rank| self.message.is_none_or(|(best, _)| rank < best));
-        let time =
-            Rules::rank(&rules.time, name).filter(|&rank| self.time.is_none_or(|(best, _)| rank < best));
-        let stream = Rules::rank(&rules.stream, name);
-        if let Some(rank) = message {
+        let ranks = rules.ranks(self.bytes(self.fields[at].name));
+        if let Some(rank) = ranks.message.filter(|&rank| self.message.is_none_or(|(best, _)| rank < best)) {
             self.message = Some((rank, at));
         }
-        if let Some(rank) = time {
+        if let Some(rank) = ranks.time.filter(|&rank| self.time.is_none_or(|(best, _)| rank < best)) {
             self.time = Some((rank, at));
         }
-        if let Some(rank) = stream {
+        if let Some(rank) = ranks.stream {
             self.fields[at].role = Role::Stream(rank);
         }
     }
@@ -351,7 +325,7 @@ impl<'a> Row<'a> {
     }
 
     /// Appends fields as a JSON object to the row's own memory.
-    fn object<'f>(&mut self, fields: impl Iterator<Item = &'f Field<'a>>) -> Text<'a>
+    pub(super) fn object<'f>(&mut self, fields: impl Iterator<Item = &'f Field<'a>>) -> Text<'a>
     where
         'a: 'f,
     {
@@ -370,95 +344,6 @@ impl<'a> Row<'a> {
         }
         object.push(b'}');
         self.own.extend_from_slice(&object);
-        self.own(from)
-    }
-
-    /// Keeps at most `room` fields, all others as JSON in one of them.
-    pub(crate) fn limit_fields(&mut self, room: usize, counts: &mut Counts) {
-        let kept = self.fields.iter().filter(|field| field.role != Role::Taken).count();
-        if self.surplus.is_empty() && kept <= room {
-            return;
-        }
-        let mut excess = (kept + 1).saturating_sub(room);
-        for at in (0..self.fields.len()).rev() {
-            let is_ours = self.bytes(self.fields[at].name) == SURPLUS.as_bytes();
-            if self.fields[at].role == Role::Plain && (excess > 0 || is_ours) {
-                self.surplus.push(self.fields[at]);
-                self.fields[at].role = Role::Taken;
-                excess = excess.saturating_sub(1);
-                counts.add(Reason::ManyFields);
-            }
-        }
-        self.pack_surplus(b"");
-    }
-
-    /// Packs what can't be fields of their own, as JSON, into one field below `prefix`.
-    pub(crate) fn pack_surplus(&mut self, prefix: &[u8]) {
-        if self.surplus.is_empty() {
-            return;
-        }
-        let surplus = std::mem::take(&mut self.surplus);
-        let value = self.object(surplus.iter());
-        self.surplus = surplus;
-        let from = self.own.len();
-        if !prefix.is_empty() {
-            self.own.extend_from_slice(prefix);
-            self.own.push(b'.');
-        }
-        self.own.extend_from_slice(SURPLUS.as_bytes());
-        let name = self.own(from);
-        self.fields.push(Field { name, value, role: Role::Plain, mark: 0, bare: true });
-    }
-
-    /// Cuts the longest values until message and fields are within `limit`, a text counting for what `size` says.
-    pub(crate) fn limit_size(
-        &mut self,
-        message: &mut Text<'a>,
-        limit: usize,
-        size: impl Fn(&[u8]) -> usize,
-        counts: &mut Counts,
-    ) {
-        loop {
-            let message_size = size(self.bytes(*message));
-            let (mut total, mut longest) = (message_size, (0, None));
-            for (at, field) in self.fields.iter().enumerate().filter(|(_, field)| field.role != Role::Taken) {
-                let value_size = size(self.bytes(field.value));
-                total += FIELD_BASE + size(self.bytes(field.name)) + value_size;
-                if value_size > longest.0 {
-                    longest = (value_size, Some(at));
-                }
-            }
-            if total <= limit {
-                return;
-            }
-            counts.add(Reason::Truncated);
-            let excess = total - limit;
-            match longest {
-                (value_size, Some(at)) if value_size > message_size => {
-                    self.fields[at].value = self.truncated(self.fields[at].value, value_size, excess);
-                }
-                _ if message_size > 0 => *message = self.truncated(*message, message_size, excess),
-                _ => return self.fields.clear(), // names alone are too long: possible only by ill will
-            }
-        }
-    }
-
-    /// A text cut by about `excess` of the `size` that it counts for, with a mark that says so.
-    fn truncated(&mut self, text: Text<'a>, size: usize, excess: usize) -> Text<'a> {
-        let full = text.len();
-        let mark = format!("... [truncated, {full} bytes]");
-        let gone = excess + mark.len() + 4;
-        // A byte may count for several: cut in proportion, rounded so that every round makes it shorter.
-        let keep = (full as u128 * size.saturating_sub(gone) as u128 / size.max(1) as u128) as usize;
-        let mut kept = self.bytes(text).get(..keep.min(full)).unwrap_or_default().to_vec();
-        if let Err(cut) = std::str::from_utf8(&kept) {
-            kept.truncate(cut.valid_up_to());
-        }
-        let from = self.own.len();
-        self.own.extend_from_slice(&kept);
-        if kept.len() + mark.len() < full {
-            self.own.extend_from_slice(mark.as_bytes());
-        }
         self.own(from)
     }
 }

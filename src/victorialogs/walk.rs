@@ -1,6 +1,10 @@
-//! A borrowed walk over msgpack: one value at a time, nothing copied, nothing trusted.
+//! A borrowed walk over msgpack that tells types: one value at a time, nothing copied, nothing trusted.
 //!
-//! Serves the encoder. Invariant: every step stays within the bytes; damage ends the walk and is told, never a panic.
+//! Serves the encoder, which must know numbers from text and must not go through a map twice only to learn where it
+//! ends; whole values and events are `record::reader`'s. Invariant: every step stays within the bytes; damage ends
+//! the walk and is told, never a panic.
+
+use crate::record::reader::value_len;
 
 /// The head of a value; for arrays and maps the items follow.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -125,16 +129,7 @@ impl<'a> Walk<'a> {
 
     /// Goes past the next value with all that it holds, and gives its bytes.
     pub(crate) fn skip(&mut self) -> Result<&'a [u8], Damaged> {
-        let start = self.at;
-        let mut left: u64 = 1;
-        while left > 0 {
-            left -= 1;
-            match self.next()? {
-                Value::Array(items) => left += u64::from(items),
-                Value::Map(pairs) => left += 2 * u64::from(pairs),
-                _ => {}
-            }
-        }
-        self.data.get(start..self.at).ok_or(Damaged)
+        let len = value_len(self.rest()).ok_or(Damaged)?;
+        self.take(len)
     }
 }
