@@ -29,7 +29,11 @@ fn each_plugin_runs_where_the_others_are_not_loaded() {
         let scenery = Scenery::new();
         scenery.event("alone", "an event alone");
         let cases = [
-            (FILTER, [service("info"), dummy("hello"), scenery.filter(""), STDOUT.into()].concat(), "\"team\":\"blue\""),
+            (
+                FILTER,
+                [service("info"), dummy("hello"), scenery.filter(""), STDOUT.into()].concat(),
+                "\"team\":\"blue\"",
+            ),
             (INPUT, [service("info"), scenery.events(""), STDOUT.into()].concat(), "an event alone"),
         ];
         for (plugin, config, proof) in cases {
@@ -78,7 +82,9 @@ fn the_filter_serves_processors_that_many_threads_run() {
     each(Host::since(2, 1, 0), |host| {
         let scenery = Scenery::new();
         let api = scenery.api.url();
-        let unit = format!("\n          - name: kube\n            kube_url: {api}\n            kube_node_name: n1\n");
+        let unit = format!(
+            "\n          - name: kube\n            kube_url: {api}\n            kube_node_name: n1\n"
+        );
         let input = |number: usize| {
             format!(
                 "    - name: dummy\n      tag: {TAG}\n      threaded: on\n      rate: 50\n      dummy: \
@@ -94,14 +100,16 @@ fn the_filter_serves_processors_that_many_threads_run() {
         );
         let mut running = host.start(&config).plugins(&[FILTER]).yaml().run();
         for number in [1, 2] {
-            let proof = |line: &str| line.contains(&format!("input {number}")) && line.contains("\"team\":\"blue\"");
+            let proof =
+                |line: &str| line.contains(&format!("input {number}")) && line.contains("\"team\":\"blue\"");
             running.wait("enriched records of both inputs", |running| {
                 running.log().lines().filter(|line| proof(line)).count() >= 100
             });
         }
         running.stop();
         let log = running.log();
-        let bare = log.lines().filter(|line| line.contains("\"log\":\"input ") && !line.contains("web-1")).count();
+        let bare =
+            log.lines().filter(|line| line.contains("\"log\":\"input ") && !line.contains("web-1")).count();
         assert_eq!(bare, 0, "{}: a record went by unenriched", host.name);
     });
 }
@@ -109,7 +117,9 @@ fn the_filter_serves_processors_that_many_threads_run() {
 #[test]
 fn the_help_of_every_host_shows_the_options() {
     each(Host::all(), |host| {
-        for (flag, plugin, key) in [("-F", "kube", "kube_node_name"), ("-i", "kube_events", "kube_retention_time")] {
+        for (flag, plugin, key) in
+            [("-F", "kube", "kube_node_name"), ("-i", "kube_events", "kube_retention_time")]
+        {
             let help = host.help(flag, plugin);
             assert!(help.contains(key), "{}: {plugin}: {help}", host.name);
         }

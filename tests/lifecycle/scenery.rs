@@ -48,7 +48,9 @@ impl Scenery {
 
     pub(crate) fn filter(&self, more: &str) -> String {
         let url = self.api.url();
-        format!("[FILTER]\n    Name kube\n    Match kube.*\n    Kube_URL {url}\n    Kube_Node_Name n1\n{more}")
+        format!(
+            "[FILTER]\n    Name kube\n    Match kube.*\n    Kube_URL {url}\n    Kube_Node_Name n1\n{more}"
+        )
     }
 
     pub(crate) fn events(&self, more: &str) -> String {

@@ -20,8 +20,8 @@ use crate::servers::{fluent_bit, roster};
 
 /// The first release of each epoch: a run of releases with the same struct layouts.
 const EPOCHS: [&str; 17] = [
-    "2.0.0", "2.0.1", "2.0.7", "2.1.0", "2.2.0", "3.1.0", "3.1.7", "3.2.0", "3.2.2", "3.2.3", "4.0.0", "4.0.3",
-    "4.1.0", "4.2.3", "5.0.3", "5.1.0", "5.1.1",
+    "2.0.0", "2.0.1", "2.0.7", "2.1.0", "2.2.0", "3.1.0", "3.1.7", "3.2.0", "3.2.2", "3.2.3", "4.0.0",
+    "4.0.3", "4.1.0", "4.2.3", "5.0.3", "5.1.0", "5.1.1",
 ];
 
 /// The names by which hosts load the one shared object.
@@ -64,7 +64,10 @@ impl Host {
     pub(crate) fn real() -> Vec<Self> {
         let programs = fluent_bit::programs();
         if programs.is_empty() {
-            roster::skipped("lifecycle on Fluent Bit", "no fluent-bit in FLUENT_BIT, on PATH or in /opt/fluent-bit*");
+            roster::skipped(
+                "lifecycle on Fluent Bit",
+                "no fluent-bit in FLUENT_BIT, on PATH or in /opt/fluent-bit*",
+            );
         }
         let host = |program: PathBuf| {
             let version = fluent_bit::version(&program);
@@ -99,7 +102,14 @@ impl Host {
 
     /// A start in a folder of its own.
     pub(crate) fn start(&self, config: &str) -> Start<'_> {
-        Start { host: self, config: config.to_owned(), plugins: ALL.to_vec(), environment: Vec::new(), ending: "conf" }
+        Start {
+            host: self,
+            config: config.to_owned(),
+            plugins: ALL.to_vec(),
+            environment: Vec::new(),
+            files: Vec::new(),
+            ending: "conf",
+        }
     }
 
     /// What it prints about a plugin: `flag` is -i, -F or -o.
@@ -121,6 +131,7 @@ pub(crate) struct Start<'a> {
     config: String,
     plugins: Vec<&'a str>,
     environment: Vec<(String, String)>,
+    files: Vec<(&'a str, &'a str)>,
     ending: &'static str,
 }
 
@@ -137,6 +148,12 @@ impl<'a> Start<'a> {
         self
     }
 
+    /// Puts a file into the host's folder.
+    pub(crate) fn file(mut self, name: &'a str, text: &'a str) -> Self {
+        self.files.push((name, text));
+        self
+    }
+
     /// The configuration is YAML.
     pub(crate) fn yaml(mut self) -> Self {
         self.ending = "yaml";
@@ -146,6 +163,9 @@ impl<'a> Start<'a> {
     /// Starts it. `FOLDER` in the configuration stands for the host's own folder.
     pub(crate) fn run(self) -> Running {
         let folder = tempfile::tempdir().expect("a folder");
+        for (name, text) in self.files {
+            fs::write(folder.path().join(name), text).expect("a file can be written");
+        }
         let config = folder.path().join(format!("fluent-bit.{}", self.ending));
         let text = self.config.replace("FOLDER", &folder.path().display().to_string());
         fs::write(&config, text).expect("a file can be written");
