@@ -89,7 +89,12 @@ impl Running {
 
     /// Has it end, and shows the log where it does not end well.
     pub(crate) fn stop(&mut self) {
-        match self.process.stop(LIMIT) {
+        self.stop_within(LIMIT);
+    }
+
+    /// As `stop`, with a limit that the plugins must not stretch.
+    pub(crate) fn stop_within(&mut self, limit: Duration) {
+        match self.process.stop(limit) {
             Some(status) if status.success() => {}
             ending => panic!("{}: ended with {ending:?}\n{}", self.name, self.process.last_lines(40)),
         }
