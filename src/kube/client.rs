@@ -10,7 +10,7 @@ use std::{
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll},
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 use hyper::{
@@ -27,7 +27,8 @@ use kube::client::Body;
 use rustls::pki_types::ServerName;
 use thiserror::Error;
 
-use super::{body::Watched, tls::Trust, token::Token};
+use super::{body::Watched, token::Token};
+use crate::tls::{Stamp, Tls};
 
 /// The address of the API server inside a cluster.
 pub const IN_CLUSTER_URL: &str = "https://kubernetes.default.svc";
@@ -123,9 +124,9 @@ pub enum NoAnswer {
     /// The answer broke off.
     #[error("the answer broke off: {0}")]
     Broken(String),
-    /// The certificates can't be read.
+    /// The certificates can't be used.
     #[error("{0}")]
-    Trust(#[from] std::io::Error),
+    Tls(String),
 }
 
 /// The way to one API server; clones share its connections and its token.
@@ -136,7 +137,7 @@ pub struct Connection(Arc<Inner>);
 struct Inner {
     server: Uri,
     prefix: String,
-    trust: Trust,
+    tls: Tls,
     vhost: Option<ServerName<'static>>,
     token: Option<Token>,
     connect_timeout: Duration,
@@ -150,16 +151,19 @@ type HttpClient = Client<HttpsConnector<HttpConnector>, Body>;
 #[derive(Debug)]
 struct Http {
     client: HttpClient,
-    certificates: Vec<Option<SystemTime>>,
+    certificates: Vec<(PathBuf, Stamp)>,
 }
 
 impl Connection {
     /// Checks the settings; nothing is sent and no file is read yet.
     pub fn new(config: &ClientConfig) -> Result<Self, BadConfig> {
         let server = server(&config.url)?;
-        let trust = Trust {
+        let tls = Tls {
+            prefix: "kube_",
             ca_file: config.ca_file.clone(),
             ca_path: config.ca_path.clone(),
+            crt_file: None,
+            key_file: None,
             verify: config.tls_verify,
             verify_hostname: config.tls_verify_hostname,
         };
@@ -169,7 +173,7 @@ impl Connection {
         Ok(Self(Arc::new(Inner {
             prefix: server.path().trim_end_matches('/').to_owned(),
             server,
-            trust,
+            tls,
             vhost,
             token: config.token_file.clone().map(|path| Token::new(path, config.token_ttl)),
             connect_timeout: config.connect_timeout,
@@ -257,7 +261,7 @@ impl Connection {
     /// The HTTP client, made anew when the certificates on disk changed.
     fn http(&self) -> Result<HttpClient, NoAnswer> {
         let secure = self.0.server.scheme() == Some(&Scheme::HTTPS);
-        let certificates = if secure { self.0.trust.stamp() } else { Vec::new() };
+        let certificates = if secure { self.0.tls.stamps() } else { Vec::new() };
         {
             let http = self.0.http.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(http) = http.as_ref()
@@ -282,9 +286,8 @@ impl Connection {
         tcp.set_keepalive_interval(Some(Duration::from_secs(10)));
         tcp.set_keepalive_retries(Some(3));
         tcp.set_tcp_user_timeout(Some(Duration::from_secs(60)));
-        let trust =
-            if secure { self.0.trust.clone() } else { Trust { verify: false, ..self.0.trust.clone() } };
-        let https = HttpsConnectorBuilder::new().with_tls_config(trust.load()?).https_or_http();
+        let tls = self.0.tls.load(secure).map_err(NoAnswer::Tls)?;
+        let https = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http();
         let https = match &self.0.vhost {
             Some(name) => https.with_server_name_resolver(FixedServerNameResolver::new(name.clone())),
             None => https,

@@ -18,7 +18,6 @@ pub mod resolve;
 pub mod store;
 mod table;
 pub mod tag;
-mod tls;
 mod token;
 mod verbatim;
 pub mod watch;

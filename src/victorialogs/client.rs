@@ -8,7 +8,7 @@ use std::{
     fs,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
 
 use arc_swap::ArcSwap;
@@ -30,10 +30,8 @@ use hyper_util::{
 use rustls::pki_types::ServerName;
 use tracing::{info, warn};
 
-use super::{
-    config::{Auth, Config, Hidden, Tls},
-    tls,
-};
+use super::config::{Auth, Config, Hidden};
+use crate::tls::{Stamp, Tls, stamp};
 
 /// How often files of certificates are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -57,12 +55,11 @@ pub struct Answer {
 pub struct Client {
     config: Arc<Config>,
     pool: ArcSwap<Pool<HttpsConnector<HttpConnector>, Full<Bytes>>>,
-    certificates: Mutex<(Instant, Stamps)>,
+    tls: Tls,
+    certificates: Mutex<(Instant, Vec<(PathBuf, Stamp)>)>,
     headers: HeaderMap,
     token: Option<TokenFile>,
 }
-
-type Stamps = Vec<(PathBuf, Option<(SystemTime, u64)>)>;
 
 impl Client {
     /// Reads certificates and tokens; the error is a sentence for the operator.
@@ -71,9 +68,12 @@ impl Client {
             Auth::BearerFile(path) => Some(TokenFile::open(path.clone())?),
             _ => None,
         };
+        let tls = tls(&config);
         Ok(Self {
-            pool: ArcSwap::from_pointee(pool(&config)?),
-            certificates: Mutex::new((Instant::now(), tls::stamp(&config.tls))),
+            // Before the files are read: a change from here on is seen.
+            certificates: Mutex::new((Instant::now(), tls.stamps())),
+            pool: ArcSwap::from_pointee(pool(&config, &tls)?),
+            tls,
             headers: headers(&config)?,
             token,
             config,
@@ -93,11 +93,11 @@ impl Client {
             certificates.0 = Instant::now();
             certificates.1.clone()
         };
-        let stamps = tls::stamp(&self.config.tls);
+        let stamps = self.tls.stamps();
         if stamps == before {
             return;
         }
-        match pool(&self.config) {
+        match pool(&self.config, &self.tls) {
             Ok(pool) => {
                 info!("TLS files have changed and were read again");
                 self.pool.store(Arc::new(pool));
@@ -164,16 +164,27 @@ fn causes(error: &hyper_util::client::legacy::Error) -> String {
     text
 }
 
-fn pool(config: &Config) -> Result<Pool<HttpsConnector<HttpConnector>, Full<Bytes>>, String> {
+fn tls(config: &Config) -> Tls {
+    let tls = config.tls.clone();
+    Tls {
+        prefix: "tls_",
+        ca_file: tls.ca_file,
+        ca_path: tls.ca_path,
+        crt_file: tls.crt_file,
+        key_file: tls.key_file,
+        verify: tls.verify,
+        verify_hostname: true,
+    }
+}
+
+fn pool(config: &Config, tls: &Tls) -> Result<Pool<HttpsConnector<HttpConnector>, Full<Bytes>>, String> {
     let used = config.addresses.iter().any(super::endpoint::Address::is_secure);
     let mut http = HttpConnector::new();
     http.enforce_http(false);
     http.set_nodelay(true);
     http.set_connect_timeout(Some(config.limits.connect));
-    let Tls { vhost, .. } = &config.tls;
-    let mut https =
-        HttpsConnectorBuilder::new().with_tls_config(tls::config(&config.tls, used)?).https_or_http();
-    if let Some(vhost) = vhost {
+    let mut https = HttpsConnectorBuilder::new().with_tls_config(tls.load(used)?).https_or_http();
+    if let Some(vhost) = &config.tls.vhost {
         let name = ServerName::try_from(vhost.clone())
             .map_err(|_| format!("tls_vhost: '{vhost}' is not a host's name"))?;
         https = https.with_server_name_resolver(FixedServerNameResolver::new(name));
@@ -236,7 +247,7 @@ fn base64(bytes: &[u8]) -> String {
 /// A token in a file that others replace.
 struct TokenFile {
     path: PathBuf,
-    held: Mutex<(Option<(SystemTime, u64)>, HeaderValue)>,
+    held: Mutex<(Stamp, HeaderValue)>,
 }
 
 impl TokenFile {
@@ -245,12 +256,8 @@ impl TokenFile {
         Ok(Self { path, held: Mutex::new((stamp, header)) })
     }
 
-    fn stamp(path: &PathBuf) -> Option<(SystemTime, u64)> {
-        fs::metadata(path).and_then(|meta| Ok((meta.modified()?, meta.len()))).ok()
-    }
-
-    fn read(path: &PathBuf) -> Result<(Option<(SystemTime, u64)>, HeaderValue), String> {
-        let stamp = Self::stamp(path);
+    fn read(path: &PathBuf) -> Result<(Stamp, HeaderValue), String> {
+        let stamp = stamp(path);
         let token = fs::read_to_string(path)
             .map_err(|error| format!("bearer_token_file: '{}' can't be read: {error}", path.display()))?;
         match token.trim() {
@@ -264,7 +271,7 @@ impl TokenFile {
     }
 
     fn refresh(&self) {
-        let stamp = Self::stamp(&self.path);
+        let stamp = stamp(&self.path);
         if self.held.lock().unwrap_or_else(PoisonError::into_inner).0 == stamp {
             return;
         }
