@@ -175,7 +175,7 @@ fn time(number: usize) -> String {
 
 /// As a runtime writes a line: a long one in parts.
 fn in_cri_form(number: usize, message: &str) -> Vec<String> {
-    let stream = if number % 3 == 0 { "stderr" } else { "stdout" };
+    let stream = if number.is_multiple_of(3) { "stderr" } else { "stdout" };
     let time = time(number);
     let (parts, last) = match message.len() {
         ..1000 => (vec![], message),
