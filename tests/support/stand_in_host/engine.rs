@@ -116,6 +116,7 @@ impl Worker {
         inputs.iter().try_for_each(|input| input.start())?;
         filters.iter().try_for_each(|filter| filter.init())?;
         outputs.iter().try_for_each(|output| output.start())?;
+        outputs.iter().try_for_each(|output| output.pre_run())?;
         state.set_running(true);
         log::info("[engine] started");
         Ok(())

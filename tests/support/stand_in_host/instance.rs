@@ -1,13 +1,13 @@
 //! An instance of a plugin as the host knows it, and what the exported functions do with one.
 //!
-//! Invariant: a plugin holds a pointer to an [`Instance`]; it is an `Arc` that outlives the plugin's exit callback.
+//! Invariant: a plugin holds a pointer to the [`Block`] of an [`Instance`], which outlives its exit callback.
 
 use std::{
     ffi::{CStr, CString, c_char, c_int, c_long, c_void},
-    ptr,
+    ptr::{self, NonNull},
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicPtr, Ordering},
+        atomic::{AtomicBool, AtomicPtr, Ordering},
     },
     time::Duration,
 };
@@ -81,11 +81,19 @@ impl Kind {
 /// What stands in the words of an instance that hold something else in the real host.
 const NOT_A_LEVEL: i32 = 0x5a5a_5a5a;
 
-/// An instance. Plugins may read the level of a filter from its first words.
+/// What a plugin's pointer points to: a block of malloc, as in the real host, in which plugins find the level of a
+/// filter and the config of an output.
 #[repr(C)]
-pub(crate) struct Instance {
+struct Block {
     head: [i32; 4],
-    pub(crate) kind: Kind,
+    instance: *const Instance,
+    config: *mut sys::flb_config,
+    rest: [u64; 24],
+}
+
+/// An instance.
+pub(crate) struct Instance {
+    block: NonNull<Block>,
     pub(crate) name: CString,
     pub(crate) plugin: String,
     pub(crate) level: Level,
@@ -98,6 +106,19 @@ pub(crate) struct Instance {
     readable: Vec<(String, CString)>,
     /// What the plugin set itself.
     set: Mutex<Vec<(String, String)>>,
+    wants_threads: AtomicBool,
+}
+
+// SAFETY: the block is written before the instance is shared, and freed with it.
+unsafe impl Send for Instance {}
+// SAFETY: as above; all else that changes is atomic or locked.
+unsafe impl Sync for Instance {}
+
+impl Drop for Instance {
+    fn drop(&mut self) {
+        // SAFETY: the block is of malloc, and no plugin holds it any more.
+        unsafe { libc::free(self.block.as_ptr().cast()) };
+    }
 }
 
 impl Instance {
@@ -111,21 +132,16 @@ impl Instance {
         let plugin = section.name().to_ascii_lowercase();
         let name = section.get("alias").map_or_else(|| format!("{plugin}.{number}"), str::to_owned);
         let level = section.get("log_level").and_then(Level::from_word).unwrap_or_else(log::level);
-        let mut head = [NOT_A_LEVEL; 4];
-        let offset = match state.release.since(2, 1, 0) {
-            true => sys::FLB_FILTER_LOG_LEVEL_2_1_0,
-            false => sys::FLB_FILTER_LOG_LEVEL_2_0_0,
-        };
-        head[offset as usize / size_of::<i32>()] = level as i32;
         let readable = section
             .properties
             .iter()
             .filter(|(key, _)| !kind.owns(key))
             .map(|(key, value)| (key.clone(), CString::new(value.as_str()).unwrap_or_default()))
             .collect();
-        Arc::new(Self {
-            head,
-            kind,
+        // SAFETY: takes no memory of ours.
+        let block = unsafe { libc::calloc(1, size_of::<Block>()) };
+        let instance = Arc::new(Self {
+            block: NonNull::new(block.cast()).expect("memory for an instance"),
             name: CString::new(name).unwrap_or_default(),
             plugin,
             level,
@@ -135,12 +151,29 @@ impl Instance {
             context: AtomicPtr::new(ptr::null_mut()),
             readable,
             set: Mutex::default(),
-        })
+            wants_threads: AtomicBool::new(false),
+        });
+        let mut head = [NOT_A_LEVEL; 4];
+        let offset = match state.release.since(2, 1, 0) {
+            true => sys::FLB_FILTER_LOG_LEVEL_2_1_0,
+            false => sys::FLB_FILTER_LOG_LEVEL_2_0_0,
+        };
+        head[offset as usize / size_of::<i32>()] = level as i32;
+        let contents =
+            Block { head, instance: Arc::as_ptr(&instance), config: state.config(), rest: [0; 24] };
+        // SAFETY: the block has a Block's size, and nobody else has it yet.
+        unsafe { instance.block.write(contents) };
+        instance
+    }
+
+    /// Whether the plugin asked for its workers itself.
+    pub(crate) fn wants_threads(&self) -> bool {
+        self.wants_threads.load(Ordering::Acquire)
     }
 
     /// As the plugin holds it.
-    pub(crate) fn as_ptr<T>(self: &Arc<Self>) -> *mut T {
-        Arc::as_ptr(self).cast_mut().cast()
+    pub(crate) fn as_ptr<T>(&self) -> *mut T {
+        self.block.as_ptr().cast()
     }
 
     pub(crate) fn name(&self) -> String {
@@ -167,7 +200,7 @@ impl Instance {
 /// Gives back the instance behind a plugin's pointer.
 unsafe fn instance<'a>(pointer: *mut c_void) -> &'a Instance {
     // SAFETY: plugins only have pointers that `as_ptr` gave, and only while the instance lives.
-    unsafe { &*pointer.cast::<Instance>() }
+    unsafe { &*(*pointer.cast::<Block>()).instance }
 }
 
 pub(crate) unsafe extern "C" fn get_property(key: *const c_char, pointer: *mut c_void) -> *const c_char {
@@ -201,8 +234,10 @@ pub(crate) unsafe extern "C" fn set_property(
     0
 }
 
-pub(crate) unsafe extern "C" fn enable_threads(_pointer: *mut c_void) -> c_int {
-    0 // the pool is made after the init callback, from `workers`
+pub(crate) unsafe extern "C" fn enable_threads(pointer: *mut c_void) -> c_int {
+    // SAFETY: as the caller promises.
+    unsafe { instance(pointer) }.wants_threads.store(true, Ordering::Release);
+    0
 }
 
 pub(crate) unsafe extern "C" fn log_check(pointer: *mut c_void, level: c_int) -> c_int {

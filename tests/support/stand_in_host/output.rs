@@ -152,7 +152,7 @@ impl Output {
         Ok(Arc::new(Self { instance, sink, processors, pattern, engine, workers, turn }))
     }
 
-    /// Starts it, and its pool of workers as many as the operator or the plugin asked for.
+    /// Starts it, and its pool of workers if the operator or the plugin asked for one.
     pub(crate) fn start(self: &Arc<Self>) -> Result<(), String> {
         self.processors.iter().try_for_each(|filter| filter.init())?;
         if let Sink::Proxied(plugin, remote) = &self.sink
@@ -163,9 +163,23 @@ impl Output {
                 return Err(format!("{} is started twice", self.instance.name()));
             }
         }
+        self.make_workers()
+    }
+
+    /// All outputs have started: the plugin may ask for a pool of workers once more.
+    pub(crate) fn pre_run(self: &Arc<Self>) -> Result<(), String> {
+        if let Sink::Proxied(plugin, _) = &self.sink
+            && let Body::Output(proxy) = &plugin.body
+        {
+            proxy.pre_run();
+        }
+        if self.instance.wants_threads() { self.make_workers() } else { Ok(()) }
+    }
+
+    fn make_workers(self: &Arc<Self>) -> Result<(), String> {
         let count = self.instance.core("workers").and_then(|text| text.parse().ok()).unwrap_or(0_usize);
         let mut workers = self.workers.lock().unwrap_or_else(PoisonError::into_inner);
-        for number in 0..count {
+        for number in workers.len()..count {
             let jobs = Arc::new(Mailbox::new().map_err(|error| error.to_string())?);
             let (output, inbox) = (Arc::clone(self), Arc::clone(&jobs));
             let name = format!("flb-out-{}-w{number}", self.instance.name());

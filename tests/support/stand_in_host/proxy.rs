@@ -116,6 +116,18 @@ impl Proxy {
         Ok(Remote { context })
     }
 
+    /// Tells the plugin that the engine is about to run.
+    pub(crate) fn pre_run(&self) {
+        if self.release.since(2, 2, 0) {
+            // SAFETY: an export with its type.
+            unsafe {
+                if let Ok(pre_run) = self.library.function::<WithFlag>("FLBPluginOutputPreRun") {
+                    pre_run(1);
+                }
+            }
+        }
+    }
+
     /// Delivers a chunk on a coroutine's stack.
     pub(crate) fn flush(&self, remote: &Remote, tag: &str, data: &[u8]) -> Verdict {
         let tag = CString::new(tag).unwrap_or_default();
