@@ -107,6 +107,8 @@ impl Container {
             for (field, value) in &metadata {
                 assert_eq!(row[field], *value, "{pod}: {field} of line {number}");
             }
+            let owners: Value = serde_json::from_str(text(&row["kubernetes.ownerReferences"])).expect("JSON");
+            assert_eq!(owners, self.pod["metadata"]["ownerReferences"], "{pod}: the owners in line {number}");
             streams.entry(text(&row["_stream"])).or_default().push(number);
         }
         for (stream, numbers) in &streams {
