@@ -60,6 +60,9 @@ impl Engine {
             worker.pipeline.state.enter();
             let outcome = worker.start();
             let failed = outcome.is_err();
+            if failed {
+                worker.shut_down();
+            }
             // The main thread waits for it.
             let _ = report.send(outcome);
             if !failed {

@@ -65,7 +65,6 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
             log::error(why);
-            // As the real one: threads of plugins that did start are not waited for.
             ExitCode::FAILURE
         }
     }
