@@ -28,7 +28,10 @@ use rustls::pki_types::ServerName;
 use thiserror::Error;
 
 use super::{body::Watched, token::Token};
-use crate::tls::{Stamp, Tls};
+use crate::{
+    http::causes,
+    tls::{Stamp, Tls},
+};
 
 /// The address of the API server inside a cluster.
 pub const IN_CLUSTER_URL: &str = "https://kubernetes.default.svc";
@@ -226,7 +229,7 @@ impl Connection {
         let answer = self.http()?.request(request);
         match tokio::time::timeout(limit, answer).await {
             Err(_) => Err(NoAnswer::Late { server: self.name(), limit }),
-            Ok(Err(why)) => Err(NoAnswer::Unreachable { server: self.name(), cause: root(&why) }),
+            Ok(Err(why)) => Err(NoAnswer::Unreachable { server: self.name(), cause: causes(&why) }),
             Ok(Ok(response)) => Ok(response.map(|body| Watched::new(body, pause_limit))),
         }
     }
@@ -322,20 +325,6 @@ fn in_cluster(host: &str, port: &str) -> String {
         true => format!("https://[{host}]:{port}"),
         false => format!("https://{host}:{port}"),
     }
-}
-
-/// The error and what lies under it, without what a cause repeats.
-pub(super) fn root(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let under = error.to_string();
-        if !text.contains(&under) {
-            text = format!("{text}: {under}");
-        }
-        cause = error.source();
-    }
-    text
 }
 
 /// What kube drives: requests with a path only, answered by the server of the connection.

@@ -9,6 +9,7 @@ pub mod backoff;
 mod body;
 pub mod client;
 pub mod encode;
+pub(crate) mod frame;
 mod lookup;
 mod node;
 pub mod pod;

@@ -4,7 +4,6 @@
 //! secret shows in an error.
 
 use std::{
-    error::Error as _,
     fs,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
@@ -17,10 +16,7 @@ use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::{
     Method, Request, Response, StatusCode, Uri,
     body::Incoming,
-    header::{
-        AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER,
-        USER_AGENT,
-    },
+    header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT},
 };
 use hyper_rustls::{FixedServerNameResolver, HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
@@ -31,7 +27,10 @@ use rustls::pki_types::ServerName;
 use tracing::{info, warn};
 
 use super::config::{Auth, Config, Hidden};
-use crate::tls::{Stamp, Tls, stamp};
+use crate::{
+    http::{causes, retry_after},
+    tls::{Stamp, Tls, stamp},
+};
 
 /// How often files of certificates are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -131,11 +130,7 @@ impl Client {
 
 async fn answer(response: Response<Incoming>) -> Result<Answer, String> {
     let (head, body) = response.into_parts();
-    let retry_after = head
-        .headers
-        .get(RETRY_AFTER)
-        .and_then(|value| value.to_str().ok()?.trim().parse().ok())
-        .map(Duration::from_secs);
+    let retry_after = retry_after(&head.headers);
     let text = match Limited::new(body, ANSWER).collect().await {
         Ok(body) => first_line(&body.to_bytes()),
         // A success counts when it is whole; what an error says does not matter as much.
@@ -148,20 +143,6 @@ async fn answer(response: Response<Incoming>) -> Result<Answer, String> {
 fn first_line(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(body.get(..SHOWN).unwrap_or(body));
     text.trim().lines().next().unwrap_or_default().to_owned()
-}
-
-/// An error with all its causes, as one sentence.
-fn causes(error: &hyper_util::client::legacy::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let next = error.to_string();
-        if !text.ends_with(&next) {
-            text = format!("{text}: {next}");
-        }
-        cause = error.source();
-    }
-    text
 }
 
 fn tls(config: &Config) -> Tls {
