@@ -1,0 +1,84 @@
+# The project's commands; `make` alone lists them. Everything is built under target/ and tests/servers/bin/.
+
+CARGO ?= cargo
+GO    ?= go
+
+SERVERS := tests/servers/bin
+PLUGINS := flb-filter_kube.so flb-in_kube_events.so out_victorialogs.so
+ROSTER  := $(CURDIR)/target/roster.tsv
+# Callbacks that panic when told so: the lifecycle tests need them, a release never has them. Everything but the
+# release is built so, since cargo writes a shared object to one place whatever its features.
+TESTED  := --features panic-injection
+
+# A missing tool ends the run with the command that installs it.
+define need
+@command -v $(1) >/dev/null 2>&1 || { printf '%s is missing (%s). Install it with:\n    %s\n' \
+    '$(1)' '$(2)' "$(3)" >&2; exit 1; }
+endef
+INSTALL_RUST = curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh
+INSTALL_GO   = $(call packages,golang,golang,go,go)    (1.26 or newer, or from https://go.dev/dl/)
+INSTALL_CC   = $(call packages,gcc libc6-dev,gcc,gcc musl-dev,gcc)
+# The name of a package on Debian, Fedora, Alpine and macOS, for whichever this is.
+packages = $(if $(shell command -v apt-get),sudo apt-get install $(1),$(if $(shell command -v dnf),sudo dnf \
+    install $(2),$(if $(shell command -v apk),apk add $(3),$(if $(shell command -v brew),brew install $(4),your \
+    system's package manager: $(1)))))
+
+.PHONY: help build demo test lint docs bench servers rust
+
+help:
+	@echo 'make demo     container logs through host, plugins and VictoriaLogs, shown as a table'
+	@echo 'make build    the plugins, in target/release'
+	@echo 'make test     every test that this machine can run, and which real parts took part'
+	@echo 'make lint     formatting, clippy, documentation, options reference'
+	@echo 'make docs     write docs/options.md'
+	@echo 'make bench    cost per record; needs a quiet machine'
+	@echo 'make servers  etcd and kube-apiserver for the tests, built with Go'
+
+rust:
+	$(call need,$(CARGO),Rust,$(INSTALL_RUST))
+	$(call need,cc,a C compiler: SQLite and zstd are linked in,$(INSTALL_CC))
+
+# Fluent Bit tells a plugin's kind and name by its file's name; all three are one file.
+build: rust
+	$(CARGO) build --release --lib
+	@cd target/release && for name in $(PLUGINS); do ln -sf libflb_kube.so $$name; done && ls -l $(PLUGINS)
+
+demo: rust
+	$(CARGO) build $(TESTED) --lib --example demo --example stand-in-host
+	@target/debug/examples/demo
+
+test: rust
+	@mkdir -p target && rm -f $(ROSTER)
+	@if command -v $(GO) >/dev/null 2>&1; then $(MAKE) --no-print-directory servers \
+	    || echo 'The real API servers could not be built: stand-ins serve.' >&2; fi
+	@FLB_KUBE_ROSTER=$(ROSTER) $(CARGO) test --no-fail-fast $(TESTED); status=$$?; \
+	    sh tests/servers/summary.sh $(ROSTER); exit $$status
+
+lint: rust
+	$(CARGO) fmt --check
+	$(CARGO) clippy --all-targets $(TESTED) -- -D warnings
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --no-deps --document-private-items
+	$(CARGO) test $(TESTED) --test options_reference
+
+docs: rust
+	BLESS=1 $(CARGO) test $(TESTED) --test options_reference
+
+bench: rust
+	$(CARGO) bench
+
+servers: $(SERVERS)/etcd $(SERVERS)/kube-apiserver
+
+# The versions are those of go.mod. The first build takes some minutes.
+GO_BUILD = cd tests/servers && CGO_ENABLED=0 $(GO) build -p 2 -trimpath -o bin/$(@F)
+
+$(SERVERS)/etcd: tests/servers/go.mod tests/servers/go.sum
+	$(call need,$(GO),Go: the servers are Go programs,$(INSTALL_GO))
+	$(GO_BUILD) -ldflags '-s -w' go.etcd.io/etcd/server/v3
+	@touch $@
+
+$(SERVERS)/kube-apiserver: tests/servers/go.mod tests/servers/go.sum
+	$(call need,$(GO),Go: the servers are Go programs,$(INSTALL_GO))
+	version=$$(cd tests/servers && $(GO) list -m -f '{{.Version}}' k8s.io/kubernetes) && $(GO_BUILD) \
+	    -ldflags "-s -w -X k8s.io/component-base/version.gitVersion=$$version" \
+	    k8s.io/kubernetes/cmd/kube-apiserver
+	@touch $@

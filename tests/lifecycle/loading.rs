@@ -1,0 +1,127 @@
+//! Loading: all three, one alone, two of each, as processors.
+
+use crate::{
+    host::{FILTER, Host, INPUT, OUTPUT, each},
+    scenery::{STDOUT, Scenery, TAG, dummy, service},
+};
+
+#[test]
+fn every_host_runs_the_three_plugins_under_their_three_names() {
+    each(Host::all(), |host| {
+        let scenery = Scenery::new();
+        scenery.event("started", "app has started");
+        let mut running = host.start(&scenery.all()).run();
+        running.wait("a record with its pod's labels is delivered", |_| {
+            let rows = scenery.sink.rows();
+            rows.iter().any(|row| row.message() == "hello" && row.field("kubernetes.labels.team") == "blue")
+        });
+        running.wait("the event is delivered", |_| scenery.rows_with("app has started") == 1);
+        let (major, minor, patch) = host.version;
+        let hello = format!("in Fluent Bit {major}.{minor}.{patch}");
+        assert_eq!(running.count(&hello), 1, "{}: {}", host.name, running.log());
+        running.stop();
+    });
+}
+
+#[test]
+fn each_plugin_runs_where_the_others_are_not_loaded() {
+    each(Host::all(), |host| {
+        let scenery = Scenery::new();
+        scenery.event("alone", "an event alone");
+        let cases = [
+            (
+                FILTER,
+                [service("info"), dummy("hello"), scenery.filter(""), STDOUT.into()].concat(),
+                "\"team\":\"blue\"",
+            ),
+            (INPUT, [service("info"), scenery.events(""), STDOUT.into()].concat(), "an event alone"),
+        ];
+        for (plugin, config, proof) in cases {
+            let mut running = host.start(&config).plugins(&[plugin]).run();
+            running.wait_for_lines(proof, 1);
+            running.stop();
+        }
+        let config = [service("info"), dummy("from the output alone"), scenery.output("")].concat();
+        let mut running = host.start(&config).plugins(&[OUTPUT]).run();
+        running.wait("a record is delivered", |_| scenery.rows_with("from the output alone") > 0);
+        running.stop();
+    });
+}
+
+#[test]
+fn two_instances_of_each_plugin_live_side_by_side() {
+    each(Host::all(), |host| {
+        let scenery = Scenery::new();
+        scenery.event("twice", "seen by both");
+        let second = "    Alias second\n";
+        let config = [
+            service("info"),
+            dummy("hello"),
+            scenery.events(""),
+            scenery.events(second),
+            scenery.filter(""),
+            scenery.filter("    Alias second\n    Annotations off\n"),
+            scenery.output("    Extra_Fields via=first\n"),
+            scenery.output("    Alias second\n    Extra_Fields via=second\n"),
+        ]
+        .concat();
+        let mut running = host.start(&config).run();
+        running.wait("both outputs deliver what both inputs saw", |_| {
+            let rows = scenery.sink.rows();
+            let via = |name: &str| {
+                rows.iter().filter(|row| row.field("via") == name && row.message() == "seen by both").count()
+            };
+            via("first") == 2 && via("second") == 2
+        });
+        running.stop();
+    });
+}
+
+#[test]
+fn the_filter_serves_processors_that_many_threads_run() {
+    each(Host::since(2, 1, 0), |host| {
+        let scenery = Scenery::new();
+        let api = scenery.api.url();
+        let unit = format!(
+            "\n          - name: kube\n            kube_url: {api}\n            kube_node_name: n1\n"
+        );
+        let input = |number: usize| {
+            format!(
+                "    - name: dummy\n      tag: {TAG}\n      threaded: on\n      rate: 50\n      dummy: \
+                 '{{\"log\":\"input {number}\"}}'\n      processors:\n        logs:{unit}"
+            )
+        };
+        let config = format!(
+            "service:\n  flush: 0.1\n  grace: 2\n  log_level: info\npipeline:\n  inputs:\n{}{}  outputs:\n    - name: \
+             stdout\n      match: '*'\n      format: json_lines\n      workers: 3\n      processors:\n        \
+             logs:{unit}",
+            input(1),
+            input(2)
+        );
+        let mut running = host.start(&config).plugins(&[FILTER]).yaml().run();
+        for number in [1, 2] {
+            let proof =
+                |line: &str| line.contains(&format!("input {number}")) && line.contains("\"team\":\"blue\"");
+            running.wait("enriched records of both inputs", |running| {
+                running.log().lines().filter(|line| proof(line)).count() >= 100
+            });
+        }
+        running.stop();
+        let log = running.log();
+        let bare =
+            log.lines().filter(|line| line.contains("\"log\":\"input ") && !line.contains("web-1")).count();
+        assert_eq!(bare, 0, "{}: a record went by unenriched", host.name);
+    });
+}
+
+#[test]
+fn the_help_of_every_host_shows_the_options() {
+    each(Host::all(), |host| {
+        for (flag, plugin, key) in
+            [("-F", "kube", "kube_node_name"), ("-i", "kube_events", "kube_retention_time")]
+        {
+            let help = host.help(flag, plugin);
+            assert!(help.contains(key), "{}: {plugin}: {help}", host.name);
+        }
+    });
+}

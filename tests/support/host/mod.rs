@@ -1,0 +1,236 @@
+//! Hosts that load the plugins: the stand-in as each epoch of releases, and every real Fluent Bit of this machine.
+//!
+//! Serves the lifecycle tests. Invariant: whatever a test starts runs in a folder of its own, and ends with its value.
+
+#![allow(dead_code, clippy::panic, reason = "a test whose host fails has failed")]
+
+mod running;
+
+use std::{
+    env, fs,
+    os::unix::fs::symlink,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::Mutex,
+};
+
+pub(crate) use running::Running;
+
+use crate::servers::{fluent_bit, roster};
+
+/// The first release of each epoch: a run of releases with the same struct layouts.
+const EPOCHS: [&str; 17] = [
+    "2.0.0", "2.0.1", "2.0.7", "2.1.0", "2.2.0", "3.1.0", "3.1.7", "3.2.0", "3.2.2", "3.2.3", "4.0.0",
+    "4.0.3", "4.1.0", "4.2.3", "5.0.3", "5.1.0", "5.1.1",
+];
+
+/// The names by which hosts load the one shared object.
+pub(crate) const FILTER: &str = "flb-filter_kube.so";
+pub(crate) const INPUT: &str = "flb-in_kube_events.so";
+pub(crate) const OUTPUT: &str = "out_victorialogs.so";
+pub(crate) const ALL: [&str; 3] = [FILTER, INPUT, OUTPUT];
+
+/// A program that loads plugins.
+#[derive(Debug, Clone)]
+pub(crate) struct Host {
+    program: PathBuf,
+    flags: Vec<String>,
+    /// What it is, for a test's messages.
+    pub(crate) name: String,
+    pub(crate) version: (u32, u32, u32),
+    pub(crate) is_real: bool,
+}
+
+impl Host {
+    /// The stand-in as one release.
+    pub(crate) fn stand_in(version: &str) -> Self {
+        let program = built().join("examples/stand-in-host");
+        assert!(program.is_file(), "{} is not built: cargo build --example stand-in-host", program.display());
+        Self {
+            program,
+            flags: vec!["--epoch".into(), version.into()],
+            name: format!("stand-in {version}"),
+            version: numbers(version),
+            is_real: false,
+        }
+    }
+
+    /// The stand-in as each epoch.
+    pub(crate) fn epochs() -> Vec<Self> {
+        EPOCHS.iter().map(|version| Self::stand_in(version)).collect()
+    }
+
+    /// Every stock host that this machine has.
+    pub(crate) fn real() -> Vec<Self> {
+        let programs = fluent_bit::programs();
+        if programs.is_empty() {
+            roster::skipped(
+                "lifecycle on Fluent Bit",
+                "no fluent-bit in FLUENT_BIT, on PATH or in /opt/fluent-bit*",
+            );
+        }
+        let host = |program: PathBuf| {
+            let version = fluent_bit::version(&program);
+            roster::real("Fluent Bit", &version);
+            let name = format!("Fluent Bit {version}");
+            Self { program, flags: Vec::new(), name, version: numbers(&version), is_real: true }
+        };
+        programs.into_iter().map(host).collect()
+    }
+
+    /// All of them.
+    pub(crate) fn all() -> Vec<Self> {
+        roster::stand_in("Fluent Bit", "the test host as all 17 epochs");
+        Self::epochs().into_iter().chain(Self::real()).collect()
+    }
+
+    /// Those since a release.
+    pub(crate) fn since(major: u32, minor: u32, patch: u32) -> Vec<Self> {
+        Self::all().into_iter().filter(|host| host.version >= (major, minor, patch)).collect()
+    }
+
+    /// The oldest and the newest stand-in, and the real ones: for cases that layouts have no part in.
+    pub(crate) fn few() -> Vec<Self> {
+        [Self::stand_in(EPOCHS[0]), Self::stand_in(EPOCHS[16])].into_iter().chain(Self::real()).collect()
+    }
+
+    /// With flags of the stand-in's own.
+    pub(crate) fn with(mut self, flags: &[&str]) -> Self {
+        self.flags.extend(flags.iter().map(ToString::to_string));
+        self
+    }
+
+    /// A start in a folder of its own.
+    pub(crate) fn start(&self, config: &str) -> Start<'_> {
+        Start {
+            host: self,
+            config: config.to_owned(),
+            plugins: ALL.to_vec(),
+            environment: Vec::new(),
+            files: Vec::new(),
+            ending: "conf",
+        }
+    }
+
+    /// What it prints about a plugin: `flag` is -i, -F or -o.
+    pub(crate) fn help(&self, flag: &str, plugin: &str) -> String {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut command = Command::new(&self.program);
+        command.args(&self.flags);
+        for link in links(folder.path(), &ALL) {
+            command.arg("-e").arg(link);
+        }
+        let done = command.args([flag, plugin, "-h"]).output().expect("the host runs");
+        String::from_utf8_lossy(&done.stdout).into_owned()
+    }
+}
+
+/// A host about to start.
+pub(crate) struct Start<'a> {
+    host: &'a Host,
+    config: String,
+    plugins: Vec<&'a str>,
+    environment: Vec<(String, String)>,
+    files: Vec<(&'a str, &'a str)>,
+    ending: &'static str,
+}
+
+impl<'a> Start<'a> {
+    /// Loads these plugins only.
+    pub(crate) fn plugins(mut self, plugins: &[&'a str]) -> Self {
+        self.plugins = plugins.to_vec();
+        self
+    }
+
+    /// Sets a variable of its environment.
+    pub(crate) fn environment(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Puts a file into the host's folder.
+    pub(crate) fn file(mut self, name: &'a str, text: &'a str) -> Self {
+        self.files.push((name, text));
+        self
+    }
+
+    /// The configuration is YAML.
+    pub(crate) fn yaml(mut self) -> Self {
+        self.ending = "yaml";
+        self
+    }
+
+    /// Starts it. `FOLDER` in the configuration stands for the host's own folder.
+    pub(crate) fn run(self) -> Running {
+        let folder = tempfile::tempdir().expect("a folder");
+        for (name, text) in self.files {
+            fs::write(folder.path().join(name), text).expect("a file can be written");
+        }
+        let config = folder.path().join(format!("fluent-bit.{}", self.ending));
+        let text = self.config.replace("FOLDER", &folder.path().display().to_string());
+        fs::write(&config, text).expect("a file can be written");
+        let mut command = Command::new(&self.host.program);
+        command.args(&self.host.flags);
+        for link in links(folder.path(), &self.plugins) {
+            command.arg("-e").arg(link);
+        }
+        if self.host.is_real && self.host.version >= (2, 1, 0) {
+            command.arg("-Y");
+        }
+        command.arg("-c").arg(config).current_dir(folder.path()).envs(self.environment);
+        Running::start(&self.host.name, &mut command, folder)
+    }
+}
+
+/// Runs `case` for each host, some at a time; names the host where it fails.
+pub(crate) fn each(hosts: Vec<Host>, case: impl Fn(&Host) + Sync) {
+    const AT_ONCE: usize = 4;
+    let queue = Mutex::new(hosts.into_iter());
+    std::thread::scope(|scope| {
+        let work = || {
+            loop {
+                let next = queue.lock().expect("no host panics under this lock").next();
+                match next {
+                    Some(host) => case(&host),
+                    None => return,
+                }
+            }
+        };
+        let threads: Vec<_> = (0..AT_ONCE).map(|_| scope.spawn(work)).collect();
+        for thread in threads {
+            if let Err(panic) = thread.join() {
+                std::panic::resume_unwind(panic);
+            }
+        }
+    });
+}
+
+/// The shared object under these names, in `folder`.
+fn links(folder: &Path, names: &[&str]) -> Vec<PathBuf> {
+    let object = object();
+    let link = |name: &&str| {
+        let link = folder.join(name);
+        symlink(&object, &link).expect("a link can be made");
+        link
+    };
+    names.iter().map(link).collect()
+}
+
+/// The shared object that cargo made with this test program.
+pub(crate) fn object() -> PathBuf {
+    let object = built().join("deps/libflb_kube.so");
+    assert!(object.is_file(), "{} is not built", object.display());
+    object
+}
+
+/// Where cargo puts what belongs to this program: it lies in `deps` there.
+fn built() -> PathBuf {
+    let program = env::current_exe().expect("this program has a path");
+    program.ancestors().nth(2).expect("a folder above").to_owned()
+}
+
+fn numbers(version: &str) -> (u32, u32, u32) {
+    let mut numbers = version.split(['.', '-']).map(|number| number.parse().unwrap_or(0));
+    let mut next = || numbers.next().unwrap_or(0);
+    (next(), next(), next())
+}

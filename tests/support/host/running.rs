@@ -1,0 +1,119 @@
+//! A running host: its log, its signals, what it holds of the machine, how it ended.
+
+use std::{
+    fs,
+    path::Path,
+    process::{Command, ExitStatus},
+    time::Duration,
+};
+
+use tempfile::TempDir;
+
+use crate::servers::{process::Process, wait_for};
+
+/// How long anything may take on a machine that is busy with other tests.
+pub(crate) const LIMIT: Duration = Duration::from_secs(60);
+
+/// A started host with its folder.
+pub(crate) struct Running {
+    // In this order: the process ends before its folder goes.
+    process: Process,
+    folder: TempDir,
+    name: String,
+}
+
+/// What a process holds.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Holdings {
+    pub(crate) threads: usize,
+    pub(crate) descriptors: usize,
+    /// Kilobytes of memory of its own.
+    pub(crate) memory: usize,
+}
+
+impl Running {
+    pub(super) fn start(name: &str, command: &mut Command, folder: TempDir) -> Self {
+        let log = folder.path().join("host.log");
+        let process = Process::start_in(name, command, &log, Some(folder.path()));
+        Self { process, folder, name: name.to_owned() }
+    }
+
+    /// The host's own folder.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// All that it has printed.
+    pub(crate) fn log(&self) -> String {
+        self.process.output()
+    }
+
+    /// How many lines of the log have `text`.
+    pub(crate) fn count(&self, text: &str) -> usize {
+        self.log().lines().filter(|line| line.contains(text)).count()
+    }
+
+    /// Waits until `is_so`; shows the log where it never is.
+    pub(crate) fn wait(&mut self, what: &str, mut is_so: impl FnMut(&Self) -> bool) {
+        let deadline = std::time::Instant::now() + LIMIT;
+        while !is_so(self) {
+            self.process.must_run();
+            assert!(
+                std::time::Instant::now() < deadline,
+                "{}: {what}: not within {LIMIT:?}\n{}",
+                self.name,
+                self.process.last_lines(40)
+            );
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Waits until so many lines of the log have `text`.
+    pub(crate) fn wait_for_lines(&mut self, text: &str, count: usize) {
+        self.wait(&format!("{count} lines with '{text}'"), |host| host.count(text) >= count);
+    }
+
+    /// Waits for the end, whichever it is.
+    pub(crate) fn wait_for_end(&mut self) -> ExitStatus {
+        wait_for(&format!("{} ends", self.name), LIMIT, || self.process.ended())
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
+        kill(self.process.id(), name);
+    }
+
+    /// Has it end, and shows the log where it does not end well.
+    pub(crate) fn stop(&mut self) {
+        match self.process.stop(LIMIT) {
+            Some(status) if status.success() => {}
+            ending => panic!("{}: ended with {ending:?}\n{}", self.name, self.process.last_lines(40)),
+        }
+    }
+
+    /// What it holds now.
+    pub(crate) fn holdings(&self) -> Holdings {
+        let folder = format!("/proc/{}", self.process.id());
+        let entries = |name: &str| fs::read_dir(format!("{folder}/{name}")).map_or(0, Iterator::count);
+        let status = fs::read_to_string(format!("{folder}/status")).unwrap_or_default();
+        let memory = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));
+        let memory = memory.and_then(|rest| rest.split_whitespace().next()?.parse().ok()).unwrap_or(0);
+        Holdings { threads: entries("task"), descriptors: entries("fd"), memory }
+    }
+}
+
+/// Sends a signal to one process.
+pub(crate) fn kill(process: u32, signal: &str) {
+    let sent = Command::new("kill").args([&format!("-{signal}"), &process.to_string()]).status();
+    assert!(sent.is_ok_and(|status| status.success()), "kill -{signal} {process}");
+}
+
+/// The processes whose command line has `text`.
+pub(crate) fn processes_with(text: &str) -> Vec<u32> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let numbers = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let has_it = |process: &u32| {
+        let line = fs::read(format!("/proc/{process}/cmdline")).unwrap_or_default();
+        String::from_utf8_lossy(&line).contains(text)
+    };
+    numbers.filter(has_it).collect()
+}

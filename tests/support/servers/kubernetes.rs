@@ -1,0 +1,181 @@
+//! A Kubernetes API: etcd and kube-apiserver, with RBAC on and without a kubelet.
+//!
+//! Serves the tests that need the real API's answers. One server per test binary is enough: tests keep apart by
+//! namespaces and node names of their own. Users are told by tokens: an admin, one with the rights that
+//! `examples/deploy` gives, and one without any.
+
+use std::{
+    fs,
+    net::{Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+    process::Command,
+    sync::OnceLock,
+};
+
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use serde_json::json;
+use tempfile::TempDir;
+
+use super::{START_LIMIT, api::Api, find, free_port, process::Process, version, wait_for};
+
+const ADMIN: &str = "admin-token";
+const READER: &str = "reader-token";
+const NOBODY: &str = "nobody-token";
+
+/// The programs of a Kubernetes API.
+#[derive(Debug, Clone)]
+pub(crate) struct Programs {
+    /// Stores.
+    pub(crate) etcd: PathBuf,
+    /// Answers.
+    pub(crate) apiserver: PathBuf,
+}
+
+impl Programs {
+    /// Both, where this machine has both.
+    pub(crate) fn find() -> Option<Self> {
+        Some(Self { etcd: find("ETCD", "etcd")?, apiserver: find("KUBE_APISERVER", "kube-apiserver")? })
+    }
+
+    /// Their versions, for the roster.
+    pub(crate) fn versions(&self) -> (String, String) {
+        (version(&self.etcd, "--version"), version(&self.apiserver, "--version"))
+    }
+}
+
+/// A running API.
+pub(crate) struct Kubernetes {
+    api: Api,
+    apiserver: Process,
+    _etcd: Process,
+    folder: TempDir,
+}
+
+impl Kubernetes {
+    /// The one of this test binary: started by the first who asks, ended with the process.
+    pub(crate) fn shared() -> Option<&'static Self> {
+        static SHARED: OnceLock<Option<Kubernetes>> = OnceLock::new();
+        SHARED.get_or_init(|| Programs::find().map(|programs| Self::start(&programs))).as_ref()
+    }
+
+    /// Starts an API of its own.
+    pub(crate) fn start(programs: &Programs) -> Self {
+        let folder =
+            tempfile::Builder::new().prefix("flb-kube-api-").tempdir().expect("a folder can be made");
+        write_credentials(folder.path());
+        let (etcd, store) = start_etcd(&programs.etcd, folder.path());
+        let (mut apiserver, address) = start_apiserver(&programs.apiserver, folder.path(), store);
+        let url = format!("https://{address}");
+        let api = Api::new(&url, Some(&folder.path().join("ca.crt")), Some(ADMIN));
+        wait_for("kube-apiserver is ready", START_LIMIT, || {
+            apiserver.must_run();
+            api.text("/readyz").ok()
+        });
+        let kubernetes = Self { api, apiserver, _etcd: etcd, folder };
+        kubernetes.grant_the_readers_rights();
+        kubernetes
+    }
+
+    /// The API, with all rights.
+    pub(crate) fn api(&self) -> &Api {
+        &self.api
+    }
+
+    /// The authority that signed the server's certificate.
+    pub(crate) fn ca_file(&self) -> PathBuf {
+        self.folder.path().join("ca.crt")
+    }
+
+    /// A token with the rights that flb-kube needs, and no more.
+    pub(crate) fn reader_token_file(&self) -> PathBuf {
+        self.folder.path().join("reader.token")
+    }
+
+    /// A token that is known but may do nothing.
+    pub(crate) fn nobody_token_file(&self) -> PathBuf {
+        self.folder.path().join("nobody.token")
+    }
+
+    /// The end of the server's log.
+    pub(crate) fn last_lines(&self, count: usize) -> String {
+        self.apiserver.last_lines(count)
+    }
+
+    /// As `examples/deploy/rbac.yaml` does.
+    fn grant_the_readers_rights(&self) {
+        let rbac = "/apis/rbac.authorization.k8s.io/v1";
+        let reads = ["get", "list", "watch"];
+        let role = json!({
+            "metadata": { "name": "flb-kube" },
+            "rules": [
+                { "apiGroups": [""], "resources": ["pods", "namespaces"], "verbs": reads },
+                { "apiGroups": [""], "resources": ["events"], "verbs": ["list", "watch"] },
+            ],
+        });
+        let binding = json!({
+            "metadata": { "name": "flb-kube" },
+            "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "flb-kube" },
+            "subjects": [{ "kind": "User", "name": "flb-kube", "apiGroup": "rbac.authorization.k8s.io" }],
+        });
+        self.api.create(&format!("{rbac}/clusterroles"), &role);
+        self.api.create(&format!("{rbac}/clusterrolebindings"), &binding);
+    }
+}
+
+fn start_etcd(program: &Path, folder: &Path) -> (Process, String) {
+    let listen = |port: u16| format!("http://127.0.0.1:{port}");
+    let (clients, peers) = (listen(free_port()), listen(free_port()));
+    let mut command = Command::new(program);
+    command
+        .arg(format!("--data-dir={}", folder.join("etcd").display()))
+        .args([format!("--listen-client-urls={clients}"), format!("--advertise-client-urls={clients}")])
+        .args([format!("--listen-peer-urls={peers}"), format!("--initial-advertise-peer-urls={peers}")])
+        .args([format!("--initial-cluster=default={peers}"), "--unsafe-no-fsync".to_owned()]);
+    (Process::start_in("etcd", &mut command, &folder.join("etcd.log"), Some(folder)), clients)
+}
+
+fn start_apiserver(program: &Path, folder: &Path, store: String) -> (Process, SocketAddr) {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
+    let file = |flag: &str, name: &str| format!("--{flag}={}", folder.join(name).display());
+    let mut command = Command::new(program);
+    command
+        .arg(format!("--etcd-servers={store}"))
+        .args(["--bind-address=127.0.0.1".to_owned(), format!("--secure-port={}", address.port())])
+        .args([file("tls-cert-file", "tls.crt"), file("tls-private-key-file", "tls.key")])
+        .arg(file("cert-dir", "certs"))
+        .arg(file("token-auth-file", "tokens.csv"))
+        .args([
+            file("service-account-key-file", "accounts.pub"),
+            file("service-account-signing-key-file", "accounts.key"),
+        ])
+        .arg("--service-account-issuer=https://kubernetes.default.svc.cluster.local")
+        .args(["--authorization-mode=RBAC", "--service-cluster-ip-range=10.0.0.0/24"])
+        // Nobody runs the controllers that would give each namespace its account.
+        .args(["--disable-admission-plugins=ServiceAccount", "--endpoint-reconciler-type=none"]);
+    let log = folder.join("kube-apiserver.log");
+    (Process::start("kube-apiserver", &mut command, &log), address)
+}
+
+fn write_credentials(folder: &Path) {
+    let write = |name: &str, text: &str| fs::write(folder.join(name), text).expect("a file can be written");
+    let authority_key = KeyPair::generate().expect("a key");
+    let mut authority = CertificateParams::default();
+    authority.distinguished_name.push(DnType::CommonName, "flb-kube test authority");
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let authority_certificate = authority.self_signed(&authority_key).expect("a certificate");
+    let key = KeyPair::generate().expect("a key");
+    let names = ["127.0.0.1".to_owned(), "localhost".to_owned()];
+    let mut server = CertificateParams::new(names).expect("names");
+    server.distinguished_name.push(DnType::CommonName, "kube-apiserver");
+    let certificate = server.signed_by(&key, &Issuer::new(authority, authority_key)).expect("a certificate");
+    write("ca.crt", &authority_certificate.pem());
+    write("tls.crt", &certificate.pem());
+    write("tls.key", &key.serialize_pem());
+    let accounts = KeyPair::generate().expect("a key");
+    write("accounts.key", &accounts.serialize_pem());
+    write("accounts.pub", &accounts.public_key_pem());
+    let tokens = format!("{ADMIN},admin,1,\"system:masters\"\n{READER},flb-kube,2\n{NOBODY},nobody,3\n");
+    write("tokens.csv", &tokens);
+    write("reader.token", READER);
+    write("nobody.token", NOBODY);
+}

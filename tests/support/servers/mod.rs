@@ -1,0 +1,92 @@
+//! The real parts of the tests: Fluent Bit, VictoriaLogs, etcd and kube-apiserver as programs of this machine.
+//!
+//! Serves the end-to-end tests and the demo. A part is found where its variable says, on PATH, or where
+//! `make servers` puts it; it runs on loopback with a throw-away folder, and ends with its value or with this
+//! process, whichever is first. What took part and what was skipped goes to the roster.
+
+#![allow(clippy::panic, reason = "a test whose servers fail has failed")]
+
+pub(crate) mod api;
+pub(crate) mod fluent_bit;
+pub(crate) mod kubernetes;
+pub(crate) mod process;
+pub(crate) mod roster;
+pub(crate) mod victoria_logs;
+
+use std::{
+    env,
+    net::{Ipv4Addr, TcpListener},
+    path::{Path, PathBuf},
+    process::Command,
+    time::{Duration, Instant},
+};
+
+/// How long a server may take to start, on a machine that is busy with other tests.
+pub(crate) const START_LIMIT: Duration = Duration::from_secs(120);
+
+/// Finds `program`: where `variable` says, on PATH, else what `make servers` built.
+pub(crate) fn find(variable: &str, program: &str) -> Option<PathBuf> {
+    if let Some(path) = env::var_os(variable).filter(|path| !path.is_empty()) {
+        let path = PathBuf::from(path);
+        assert!(path.is_file(), "{variable} says {}, which is no file", path.display());
+        return Some(path);
+    }
+    on_path(program).or_else(|| {
+        let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/servers/bin").join(program);
+        built.is_file().then_some(built)
+    })
+}
+
+fn on_path(program: &str) -> Option<PathBuf> {
+    let path = env::var_os("PATH")?;
+    env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.is_file())
+}
+
+/// A port of 127.0.0.1 that was free a moment ago: for programs that can't be told to choose one and say which.
+pub(crate) fn free_port() -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback has a free port");
+    listener.local_addr().expect("a bound socket has an address").port()
+}
+
+/// The first word of what `program --version` prints that looks like a version.
+pub(crate) fn version(program: &Path, flag: &str) -> String {
+    let output = Command::new(program).arg(flag).output();
+    let text = output.map(|out| String::from_utf8_lossy(&out.stdout).into_owned()).unwrap_or_default();
+    version_in(&text).unwrap_or("of unknown version").to_owned()
+}
+
+fn version_in(text: &str) -> Option<&str> {
+    let words = text.split(|c: char| c.is_whitespace() || c == ',');
+    words
+        .map(|word| word.rsplit_once("-v").map_or(word, |(_, tail)| tail).trim_start_matches('v'))
+        .find(|word| word.starts_with(|c: char| c.is_ascii_digit()) && word.contains('.'))
+}
+
+/// Waits until `ready` gives a value; says what was awaited where it never does.
+pub(crate) fn wait_for<T>(what: &str, limit: Duration, mut ready: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + limit;
+    loop {
+        if let Some(value) = ready() {
+            return value;
+        }
+        assert!(Instant::now() < deadline, "{what}: not within {} s", limit.as_secs());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn versions_are_read_from_what_each_program_prints() {
+        let prints = [
+            ("Fluent Bit v5.1.1\nGit commit: 1c5f", "5.1.1"),
+            ("victoria-logs-20250718-143130-tags-v1.26.0-0-g7c0626e0b9", "1.26.0-0-g7c0626e0b9"),
+            ("victoria-logs-v1.26.0", "1.26.0"),
+            ("Kubernetes v1.36.3", "1.36.3"),
+            ("etcd Version: 3.6.8\nGit SHA: Not provided", "3.6.8"),
+        ];
+        for (print, version) in prints {
+            assert_eq!(super::version_in(print), Some(version));
+        }
+    }
+}
