@@ -19,7 +19,6 @@ pub mod resolve;
 pub mod store;
 mod table;
 pub mod tag;
-mod token;
 mod verbatim;
 pub mod watch;
 mod wish;
