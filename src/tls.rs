@@ -9,7 +9,6 @@ use std::{
     fs, io,
     path::{Path, PathBuf},
     sync::Arc,
-    time::SystemTime,
 };
 
 use rustls::{
@@ -22,6 +21,8 @@ use rustls::{
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject as _},
 };
 use tracing::warn;
+
+use crate::stamp::{Stamp, stamp};
 
 /// Whom to trust, and who we are.
 #[derive(Debug, Clone)]
@@ -40,14 +41,6 @@ pub(crate) struct Tls {
     pub(crate) verify: bool,
     /// Whether its certificate must also be for its name.
     pub(crate) verify_hostname: bool,
-}
-
-/// What tells one content of a file from the next without reading it; none for a file that can't be read.
-pub(crate) type Stamp = Option<(SystemTime, u64)>;
-
-/// The stamp of a file.
-pub(crate) fn stamp(file: &Path) -> Stamp {
-    fs::metadata(file).and_then(|meta| Ok((meta.modified()?, meta.len()))).ok()
 }
 
 impl Tls {

@@ -18,17 +18,17 @@ use hyper::{
     header::{AUTHORIZATION, HeaderValue, USER_AGENT},
     http::uri::{PathAndQuery, Scheme},
 };
-use hyper_rustls::{FixedServerNameResolver, HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
-    rt::{TokioExecutor, TokioTimer},
-};
 use kube::client::Body;
 use rustls::pki_types::ServerName;
 use thiserror::Error;
 
-use super::{body::Watched, token::Token};
-use crate::tls::{Stamp, Tls};
+use super::body::Watched;
+use crate::{
+    http::{self, causes},
+    stamp::Stamp,
+    tls::Tls,
+    token::Token,
+};
 
 /// The address of the API server inside a cluster.
 pub const IN_CLUSTER_URL: &str = "https://kubernetes.default.svc";
@@ -145,12 +145,10 @@ struct Inner {
     http: Mutex<Option<Http>>,
 }
 
-type HttpClient = Client<HttpsConnector<HttpConnector>, Body>;
-
 /// The HTTP client, and the state of the certificates that it was made with.
 #[derive(Debug)]
 struct Http {
-    client: HttpClient,
+    client: http::Client<Body>,
     certificates: Vec<(PathBuf, Stamp)>,
 }
 
@@ -216,9 +214,7 @@ impl Connection {
         *request.method_mut() = parts.method.clone();
         *request.uri_mut() = self.target(&parts.uri)?;
         *request.headers_mut() = parts.headers.clone();
-        request
-            .headers_mut()
-            .insert(USER_AGENT, HeaderValue::from_static(concat!("flb-kube/", env!("CARGO_PKG_VERSION"))));
+        request.headers_mut().insert(USER_AGENT, http::USER_AGENT);
         if let Some(token) = token {
             request.headers_mut().insert(AUTHORIZATION, token);
         }
@@ -226,7 +222,7 @@ impl Connection {
         let answer = self.http()?.request(request);
         match tokio::time::timeout(limit, answer).await {
             Err(_) => Err(NoAnswer::Late { server: self.name(), limit }),
-            Ok(Err(why)) => Err(NoAnswer::Unreachable { server: self.name(), cause: root(&why) }),
+            Ok(Err(why)) => Err(NoAnswer::Unreachable { server: self.name(), cause: causes(&why) }),
             Ok(Ok(response)) => Ok(response.map(|body| Watched::new(body, pause_limit))),
         }
     }
@@ -259,7 +255,7 @@ impl Connection {
     }
 
     /// The HTTP client, made anew when the certificates on disk changed.
-    fn http(&self) -> Result<HttpClient, NoAnswer> {
+    fn http(&self) -> Result<http::Client<Body>, NoAnswer> {
         let secure = self.0.server.scheme() == Some(&Scheme::HTTPS);
         let certificates = if secure { self.0.tls.stamps() } else { Vec::new() };
         {
@@ -276,26 +272,15 @@ impl Connection {
         Ok(client)
     }
 
-    fn build(&self, secure: bool) -> Result<HttpClient, NoAnswer> {
-        let mut tcp = HttpConnector::new();
-        tcp.enforce_http(false);
-        tcp.set_nodelay(true);
-        tcp.set_connect_timeout(Some(self.0.connect_timeout));
+    fn build(&self, secure: bool) -> Result<http::Client<Body>, NoAnswer> {
+        let mut tcp = http::tcp(self.0.connect_timeout);
         // A peer that vanished is noticed by the kernel, also during a watch in which nothing has to come.
         tcp.set_keepalive(Some(Duration::from_secs(30)));
         tcp.set_keepalive_interval(Some(Duration::from_secs(10)));
         tcp.set_keepalive_retries(Some(3));
         tcp.set_tcp_user_timeout(Some(Duration::from_secs(60)));
         let tls = self.0.tls.load(secure).map_err(NoAnswer::Tls)?;
-        let https = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http();
-        let https = match &self.0.vhost {
-            Some(name) => https.with_server_name_resolver(FixedServerNameResolver::new(name.clone())),
-            None => https,
-        };
-        Ok(Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(Duration::from_secs(60))
-            .build(https.enable_http1().wrap_connector(tcp)))
+        Ok(http::client(tcp, tls, self.0.vhost.as_ref(), Duration::from_secs(60)))
     }
 }
 
@@ -322,20 +307,6 @@ fn in_cluster(host: &str, port: &str) -> String {
         true => format!("https://[{host}]:{port}"),
         false => format!("https://{host}:{port}"),
     }
-}
-
-/// The error and what lies under it, without what a cause repeats.
-pub(super) fn root(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let under = error.to_string();
-        if !text.contains(&under) {
-            text = format!("{text}: {under}");
-        }
-        cause = error.source();
-    }
-    text
 }
 
 /// What kube drives: requests with a path only, answered by the server of the connection.

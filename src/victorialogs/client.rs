@@ -4,8 +4,6 @@
 //! secret shows in an error.
 
 use std::{
-    error::Error as _,
-    fs,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
@@ -17,21 +15,18 @@ use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::{
     Method, Request, Response, StatusCode, Uri,
     body::Incoming,
-    header::{
-        AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER,
-        USER_AGENT,
-    },
-};
-use hyper_rustls::{FixedServerNameResolver, HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::{
-    client::legacy::{Client as Pool, connect::HttpConnector},
-    rt::{TokioExecutor, TokioTimer},
+    header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT},
 };
 use rustls::pki_types::ServerName;
 use tracing::{info, warn};
 
 use super::config::{Auth, Config, Hidden};
-use crate::tls::{Stamp, Tls, stamp};
+use crate::{
+    http::{self, causes, retry_after},
+    stamp::Stamp,
+    tls::Tls,
+    token::Token,
+};
 
 /// How often files of certificates are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -54,18 +49,21 @@ pub struct Answer {
 /// The way to all servers of one output.
 pub struct Client {
     config: Arc<Config>,
-    pool: ArcSwap<Pool<HttpsConnector<HttpConnector>, Full<Bytes>>>,
+    pool: ArcSwap<http::Client<Full<Bytes>>>,
     tls: Tls,
     certificates: Mutex<(Instant, Vec<(PathBuf, Stamp)>)>,
     headers: HeaderMap,
-    token: Option<TokenFile>,
+    token: Option<Token>,
 }
 
 impl Client {
     /// Reads certificates and tokens; the error is a sentence for the operator.
     pub fn new(config: Arc<Config>) -> Result<Self, String> {
         let token = match &config.auth {
-            Auth::BearerFile(path) => Some(TokenFile::open(path.clone())?),
+            Auth::BearerFile(path) => Some(
+                Token::open(path.clone(), Duration::MAX)
+                    .map_err(|why| format!("bearer_token_file: '{}' can't be read: {why}", path.display()))?,
+            ),
             _ => None,
         };
         let tls = tls(&config);
@@ -80,11 +78,8 @@ impl Client {
         })
     }
 
-    /// Looks whether files of certificates or the token changed since. May block on the file system.
+    /// Looks whether files of certificates changed since. May block on the file system.
     pub fn refresh(&self) {
-        if let Some(token) = &self.token {
-            token.refresh();
-        }
         let before = {
             let mut certificates = self.certificates.lock().unwrap_or_else(PoisonError::into_inner);
             if certificates.0.elapsed() < LOOK_EVERY || certificates.1.is_empty() {
@@ -113,8 +108,8 @@ impl Client {
         *request.method_mut() = Method::POST;
         *request.uri_mut() = uri.clone();
         *request.headers_mut() = self.headers.clone();
-        if let Some(token) = &self.token {
-            request.headers_mut().insert(AUTHORIZATION, token.header());
+        if let Some(token) = self.token.as_ref().and_then(Token::header) {
+            request.headers_mut().insert(AUTHORIZATION, token);
         }
         let limit = self.config.limits.request;
         let pool = self.pool.load_full();
@@ -131,11 +126,7 @@ impl Client {
 
 async fn answer(response: Response<Incoming>) -> Result<Answer, String> {
     let (head, body) = response.into_parts();
-    let retry_after = head
-        .headers
-        .get(RETRY_AFTER)
-        .and_then(|value| value.to_str().ok()?.trim().parse().ok())
-        .map(Duration::from_secs);
+    let retry_after = retry_after(&head.headers);
     let text = match Limited::new(body, ANSWER).collect().await {
         Ok(body) => first_line(&body.to_bytes()),
         // A success counts when it is whole; what an error says does not matter as much.
@@ -148,20 +139,6 @@ async fn answer(response: Response<Incoming>) -> Result<Answer, String> {
 fn first_line(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(body.get(..SHOWN).unwrap_or(body));
     text.trim().lines().next().unwrap_or_default().to_owned()
-}
-
-/// An error with all its causes, as one sentence.
-fn causes(error: &hyper_util::client::legacy::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let next = error.to_string();
-        if !text.ends_with(&next) {
-            text = format!("{text}: {next}");
-        }
-        cause = error.source();
-    }
-    text
 }
 
 fn tls(config: &Config) -> Tls {
@@ -177,28 +154,20 @@ fn tls(config: &Config) -> Tls {
     }
 }
 
-fn pool(config: &Config, tls: &Tls) -> Result<Pool<HttpsConnector<HttpConnector>, Full<Bytes>>, String> {
+fn pool(config: &Config, tls: &Tls) -> Result<http::Client<Full<Bytes>>, String> {
     let used = config.addresses.iter().any(super::endpoint::Address::is_secure);
-    let mut http = HttpConnector::new();
-    http.enforce_http(false);
-    http.set_nodelay(true);
-    http.set_connect_timeout(Some(config.limits.connect));
-    let mut https = HttpsConnectorBuilder::new().with_tls_config(tls.load(used)?).https_or_http();
-    if let Some(vhost) = &config.tls.vhost {
-        let name = ServerName::try_from(vhost.clone())
-            .map_err(|_| format!("tls_vhost: '{vhost}' is not a host's name"))?;
-        https = https.with_server_name_resolver(FixedServerNameResolver::new(name));
-    }
-    Ok(Pool::builder(TokioExecutor::new())
-        .pool_timer(TokioTimer::new())
-        .pool_idle_timeout(config.limits.idle)
-        .build(https.enable_http1().wrap_connector(http)))
+    let vhost = |name: &String| {
+        ServerName::try_from(name.clone()).map_err(|_| format!("tls_vhost: '{name}' is not a host's name"))
+    };
+    let vhost = config.tls.vhost.as_ref().map(vhost).transpose()?;
+    let limits = &config.limits;
+    Ok(http::client(http::tcp(limits.connect), tls.load(used)?, vhost.as_ref(), limits.idle))
 }
 
 fn headers(config: &Config) -> Result<HeaderMap, String> {
     let mut headers = HeaderMap::new();
     let protocol = config.mapping.protocol;
-    headers.insert(USER_AGENT, HeaderValue::from_static(concat!("flb-kube/", env!("CARGO_PKG_VERSION"))));
+    headers.insert(USER_AGENT, http::USER_AGENT);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(protocol.content_type()));
     headers.insert(CONTENT_ENCODING, HeaderValue::from_static(config.compression.encoding()));
     headers.insert(HeaderName::from_static("accountid"), config.tenant.account.into());
@@ -244,44 +213,6 @@ fn base64(bytes: &[u8]) -> String {
     text
 }
 
-/// A token in a file that others replace.
-struct TokenFile {
-    path: PathBuf,
-    held: Mutex<(Stamp, HeaderValue)>,
-}
-
-impl TokenFile {
-    fn open(path: PathBuf) -> Result<Self, String> {
-        let (stamp, header) = Self::read(&path)?;
-        Ok(Self { path, held: Mutex::new((stamp, header)) })
-    }
-
-    fn read(path: &PathBuf) -> Result<(Stamp, HeaderValue), String> {
-        let stamp = stamp(path);
-        let token = fs::read_to_string(path)
-            .map_err(|error| format!("bearer_token_file: '{}' can't be read: {error}", path.display()))?;
-        match token.trim() {
-            "" => Err(format!("bearer_token_file: '{}' is empty", path.display())),
-            token => Ok((stamp, secret(&format!("Bearer {token}"), "bearer_token_file")?)),
-        }
-    }
-
-    fn header(&self) -> HeaderValue {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner).1.clone()
-    }
-
-    fn refresh(&self) {
-        let stamp = stamp(&self.path);
-        if self.held.lock().unwrap_or_else(PoisonError::into_inner).0 == stamp {
-            return;
-        }
-        match Self::read(&self.path) {
-            Ok(read) => *self.held.lock().unwrap_or_else(PoisonError::into_inner) = read,
-            Err(why) => warn!("{why}; the former token stays in use"),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -298,20 +229,5 @@ mod tests {
             assert_eq!(base64(plain.as_bytes()), coded);
         }
         assert_eq!(base64(&[0xff, 0xfe, 0xfd]), "//79");
-    }
-
-    #[test]
-    fn a_replaced_token_is_taken_up_and_a_vanished_one_stays() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("token");
-        fs::write(&path, "one\n").unwrap();
-        let token = TokenFile::open(path.clone()).unwrap();
-        assert_eq!(token.header(), "Bearer one");
-        fs::write(&path, "second").unwrap();
-        token.refresh();
-        assert_eq!(token.header(), "Bearer second");
-        fs::remove_file(&path).unwrap();
-        token.refresh();
-        assert_eq!(token.header(), "Bearer second");
     }
 }
