@@ -14,7 +14,7 @@ use std::{
     sync::Mutex,
 };
 
-pub(crate) use running::Running;
+pub(crate) use running::{Holdings, Running, kill, processes_with};
 
 use crate::servers::{fluent_bit, roster};
 
@@ -162,13 +162,18 @@ impl<'a> Start<'a> {
 
     /// Starts it. `FOLDER` in the configuration stands for the host's own folder.
     pub(crate) fn run(self) -> Running {
+        self.run_with(|_, config| config)
+    }
+
+    /// Starts it after `prepare` has furnished its folder and finished the configuration.
+    pub(crate) fn run_with(self, prepare: impl FnOnce(&Path, String) -> String) -> Running {
         let folder = tempfile::tempdir().expect("a folder");
         for (name, text) in self.files {
             fs::write(folder.path().join(name), text).expect("a file can be written");
         }
         let config = folder.path().join(format!("fluent-bit.{}", self.ending));
         let text = self.config.replace("FOLDER", &folder.path().display().to_string());
-        fs::write(&config, text).expect("a file can be written");
+        fs::write(&config, prepare(folder.path(), text)).expect("a file can be written");
         let mut command = Command::new(&self.host.program);
         command.args(&self.host.flags);
         for link in links(folder.path(), &self.plugins) {

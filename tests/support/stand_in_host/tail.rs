@@ -75,14 +75,11 @@ impl Tail {
     }
 
     fn tag_of(&self, path: &str) -> String {
-        let mut tag = self.tag.clone();
-        if let Some(found) = self.tag_regex.as_ref().and_then(|regex| regex.captures(path)) {
-            for name in self.tag_regex.iter().flat_map(|regex| regex.capture_names().flatten()) {
-                let value = found.name(name).map_or("", |value| value.as_str());
-                tag = tag.replace(&format!("<{name}>"), value);
-            }
-        }
-        tag.replace('*', &path.trim_start_matches('/').replace('/', "."))
+        let Some(regex) = &self.tag_regex else { return expand(&self.tag, path) };
+        let Some(found) = regex.captures(path) else { return self.tag.clone() };
+        regex.capture_names().flatten().fold(self.tag.clone(), |tag, name| {
+            tag.replace(&format!("<{name}>"), found.name(name).map_or("_", |value| value.as_str()))
+        })
     }
 
     /// Finds files that are new, and notes which are not there any more.
@@ -222,6 +219,21 @@ impl Followed {
         }
         true
     }
+}
+
+/// Puts the path in for the star, with dots for slashes; dots in a row are one, and none is last.
+fn expand(tag: &str, path: &str) -> String {
+    let Some((before, after)) = tag.split_once('*') else { return tag.to_owned() };
+    let mut expanded = String::new();
+    for c in before.chars().chain(path.chars()).chain(after.chars()) {
+        match c {
+            '/' | '\\' | ':' | '.' if expanded.is_empty() || expanded.ends_with('.') => {}
+            '/' | '\\' | ':' => expanded.push('.'),
+            '*' => {}
+            c => expanded.push(c),
+        }
+    }
+    expanded.trim_end_matches('.').to_owned()
 }
 
 /// The files that a pattern names, in order.
