@@ -22,17 +22,21 @@
 //! | Where is unsafe code allowed? | in [`abi`] alone; SAFETY.md says what it relies on |
 //!
 //! Knowledge flows `abi -> plugin <- plugins -> {record, kube, events, victorialogs}`: the domain knows no host, and
-//! `abi` knows no Kubernetes.
+//! `abi` knows no Kubernetes. What the domain's parts have in common is in [`runtime`] and, private, in `http`, `tls`, `token` and `stamp`.
 
 #[expect(unsafe_code, reason = "the host's C interface: the one place for it")]
 pub mod abi;
 pub mod events;
+mod http;
 pub mod kube;
 pub mod options;
 pub mod plugin;
 pub mod plugins;
 pub mod record;
 pub mod runtime;
+mod stamp;
+mod tls;
+mod token;
 pub mod victorialogs;
 
 use plugins::{filter_kube::KubeFilter, in_kube_events::KubeEvents, out_victorialogs::VictoriaLogs};

@@ -220,19 +220,6 @@ pub fn read<T: Value>(spec: &OptionSpec, get: &dyn Fn(&str) -> Option<String>) -
     T::parse(text).map_err(|reason| BadOption::new(spec.key, if T::SECRET { "***" } else { text }, reason))
 }
 
-/// The reference of a plugin's options, in Markdown: a heading and a table.
-pub fn reference(plugin: &str, description: &str, specs: &[OptionSpec]) -> String {
-    let mut text = format!(
-        "## `{plugin}`\n\n{description}\n\n| Key | Description | Default | Type |\n|---|---|---|---|\n"
-    );
-    for spec in specs {
-        let default = if spec.default.is_empty() { "_none_".into() } else { format!("`{}`", spec.default) };
-        let doc = spec.doc.trim().replace('|', "\\|");
-        text.push_str(&format!("| `{}` | {doc} | {default} | {} |\n", spec.key, spec.kind.word()));
-    }
-    text
-}
-
 /// Declares a struct of options: `/// doc`, `"key" => field: Type = "default",` per row.
 ///
 /// The doc comment of a row is the help text of the host and the row of the reference.

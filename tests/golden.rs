@@ -1,7 +1,7 @@
 //! Golden cases of the filter: a log file, metadata files, and the records that must come out.
 //!
 //! `tests/golden` holds our own; `BLESS=1` writes their `out` files anew. The built-in filter's cases are run too where
-//! they are present: in the folder that env `KUBE_CORPUS` names, or beside the repository.
+//! they are present: in the folder that env `FLB_KUBE_CORPUS` names, or beside the repository.
 
 #![allow(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
@@ -147,7 +147,7 @@ fn our_cases_come_out_as_written_down() {
 #[test]
 fn cases_of_the_built_in_filter_come_out_as_from_itself() {
     let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus");
-    let folder = env::var_os("KUBE_CORPUS").map_or(beside, PathBuf::from).join("kubernetes");
+    let folder = env::var_os("FLB_KUBE_CORPUS").map_or(beside, PathBuf::from).join("kubernetes");
     if !folder.exists() {
         println!("skipped: the built-in filter's cases are not at {}", folder.display());
         return;

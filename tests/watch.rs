@@ -162,6 +162,7 @@ fn what_is_known_stays_through_every_fault_and_the_watch_recovers() {
         Fault::Truncate(100),
         Fault::Line("{\"type\":\"MODIFIED\",\"object\":[]}".into()),
         Fault::Line("not even JSON".into()),
+        Fault::Line("too long ".repeat(1 << 20)),
         Fault::in_stream(500, "InternalError"),
     ];
     each(faults, |fault| {

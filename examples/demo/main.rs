@@ -1,7 +1,7 @@
 //! The demo: container logs of a small shop, through a host, the three plugins and VictoriaLogs, shown as a table.
 //!
 //! `make demo` runs it. Every part is real where this machine has it, else its stand-in; the last lines say which.
-//! What it started ends with it, also on Ctrl-C.
+//! With `--stand-ins` all of them are. What it started ends with it, also on Ctrl-C.
 
 #[allow(dead_code, reason = "the end-to-end tests use more of it")]
 #[path = "../../tests/support/rig/mod.rs"]
@@ -11,6 +11,7 @@ mod table;
 
 use std::{
     io::{self, IsTerminal as _, Write as _},
+    path::PathBuf,
     process::ExitCode,
     sync::{
         Arc,
@@ -53,11 +54,9 @@ fn main() -> ExitCode {
 
 fn run(interrupted: &AtomicBool) -> Result<(), String> {
     let shop = Shop::read()?;
-    let host = Host::real().pop().unwrap_or_else(Host::stand_in);
-    let parts = parts(&host);
-    println!("Starting: {}", parts.iter().map(|part| part.name.as_str()).collect::<Vec<_>>().join(", "));
-    let cluster = Cluster::real().unwrap_or_else(Cluster::stand_in);
-    let logs = Logs::real().unwrap_or_else(Logs::stand_in);
+    let parts = Parts::find(std::env::args().any(|argument| argument == "--stand-ins"));
+    println!("Starting {}.", parts.names().join(", "));
+    let (host, cluster, logs) = parts.start();
     let folder = tempfile::Builder::new().prefix("flb-kube-demo-").tempdir();
     let folder = folder.map_err(|error| format!("no folder for the node's files: {error}"))?;
     let node = Node::new(folder.path());
@@ -79,7 +78,7 @@ fn run(interrupted: &AtomicBool) -> Result<(), String> {
     let took = started.elapsed();
     show(&shop, &lines, &events);
     println!(
-        "\n{} lines in {} log files became {} rows, {} events became {}, {:.1} s after the host's start.",
+        "\n{} lines in {} log files became {} rows, {} events became {} rows, {:.1} s after the host's start.\nThrough",
         shop.lines(),
         shop.files(),
         lines.len(),
@@ -87,46 +86,54 @@ fn run(interrupted: &AtomicBool) -> Result<(), String> {
         events.len(),
         took.as_secs_f64()
     );
-    for part in &parts {
-        println!("  {:<8}  {}", if part.real { "real" } else { "stand-in" }, part.name);
-    }
+    parts.names().iter().for_each(|part| println!("  {part}"));
     let _ = io::stdout().flush();
     process.stop(Duration::from_secs(10));
     Ok(())
 }
 
-/// A part of the demo, as its last lines name it.
-struct Part {
-    real: bool,
-    name: String,
+/// The programs that take part; where there is none, its stand-in does.
+struct Parts {
+    host: Option<Host>,
+    logs: Option<PathBuf>,
+    cluster: Option<Programs>,
 }
 
-fn parts(host: &Host) -> Vec<Part> {
-    let host = match host {
-        Host::Real(_) => Part { real: true, name: host.name() },
-        Host::StandIn(_) => Part {
-            real: false,
-            name: "Fluent Bit: the test host (no fluent-bit in FLUENT_BIT, on PATH or in /opt/fluent-bit*)"
-                .to_owned(),
-        },
-    };
-    let logs = match VictoriaLogs::program() {
-        Some(program) => {
-            Part { real: true, name: format!("VictoriaLogs {}", VictoriaLogs::version(&program)) }
+impl Parts {
+    fn find(stand_ins: bool) -> Self {
+        if stand_ins {
+            return Self { host: None, logs: None, cluster: None };
         }
-        None => Part {
-            real: false,
-            name: "VictoriaLogs: the sink (no victoria-logs in VICTORIA_LOGS or on PATH)".to_owned(),
-        },
-    };
-    let api = match Programs::find() {
-        Some(programs) => Part { real: true, name: format!("kube-apiserver {}", programs.versions().1) },
-        None => Part {
-            real: false,
-            name: "kube-apiserver: the scripted API server (make servers builds the real one)".to_owned(),
-        },
-    };
-    vec![host, logs, api]
+        Self {
+            host: Host::real().into_iter().next(),
+            logs: VictoriaLogs::program(),
+            cluster: Programs::find(),
+        }
+    }
+
+    fn names(&self) -> [String; 3] {
+        let logs = self.logs.as_deref().map(VictoriaLogs::version);
+        let api = self.cluster.as_ref().map(|programs| programs.versions().1);
+        [
+            self.host.as_ref().map_or("a stand-in for Fluent Bit".to_owned(), Host::name),
+            logs.map_or("a stand-in for VictoriaLogs".to_owned(), |version| {
+                format!("VictoriaLogs {version}")
+            }),
+            api.map_or("a stand-in for kube-apiserver".to_owned(), |version| {
+                format!("kube-apiserver {version}")
+            }),
+        ]
+    }
+
+    fn start(&self) -> (Host, Cluster, Logs) {
+        let cluster = self.cluster.as_ref().and_then(|_| Cluster::real());
+        let logs = self.logs.as_ref().and_then(|_| Logs::real());
+        (
+            self.host.clone().unwrap_or_else(Host::stand_in),
+            cluster.unwrap_or_else(Cluster::stand_in),
+            logs.unwrap_or_else(Logs::stand_in),
+        )
+    }
 }
 
 /// Waits until there are `count` rows.

@@ -6,11 +6,9 @@
 mod api;
 mod cursor;
 mod db;
-mod frame;
 mod keeper;
 mod object;
 mod queue;
-mod retry;
 mod shape;
 mod time;
 mod watch;
@@ -27,14 +25,16 @@ use tokio::sync::{
 
 pub use self::db::{Journal, Settings as DbSettings, Synchronous};
 use self::{
-    api::{Api, Resource},
+    api::Api,
     cursor::Cursor,
     keeper::{Keeper, Taken},
     queue::Queue,
-    retry::Retry,
     watch::{Unreadable, Watcher},
 };
-use crate::{kube::client::Connection, runtime::Tasks};
+use crate::{
+    kube::{api::Resource, backoff::Backoff, client::Connection},
+    runtime::Tasks,
+};
 
 /// What to follow, and how.
 #[derive(Debug, Clone)]
@@ -91,15 +91,19 @@ impl Events {
             tasks.spawn_blocking(move || Keeper::run(settings, scope, loaded, commits, committed, &keeper));
             taken
         });
-        let resource = Resource { path, page: config.page, watch_timeout: config.watch_timeout };
         let shared = Arc::clone(&queue);
         tasks.spawn(async move {
             let watcher = Watcher {
-                api: Api { client: connection.client(), resource },
+                api: Api {
+                    resource: Resource::new(connection.client(), &*path),
+                    page: config.page,
+                    watch_timeout: config.watch_timeout,
+                },
+                path,
                 // Without a database nothing is stored.
                 cursor: stored.await.unwrap_or_else(|_| Cursor::default()),
                 retention: config.retention,
-                retry: Retry::new(config.retry),
+                backoff: Backoff::new(config.retry),
                 queue: shared,
                 paused: pause,
                 wake,

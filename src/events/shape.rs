@@ -6,6 +6,7 @@
 
 use std::{fmt, ops::Range};
 
+use kube::core::Status;
 use serde::{
     Deserialize, Deserializer,
     de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor},
@@ -37,19 +38,7 @@ pub(super) enum Line {
     /// No news, but the watch got this far: a bookmark, or an event that the server deleted.
     Passed(String),
     /// The server ends the watch.
-    Ended(Status),
-}
-
-/// What the API server says when it refuses.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Status {
-    /// The HTTP code.
-    pub(super) code: u16,
-    /// One word.
-    pub(super) reason: String,
-    /// A sentence.
-    pub(super) message: String,
+    Ended(Box<Status>),
 }
 
 /// A page of a list.
@@ -77,7 +66,7 @@ impl fmt::Display for Bad {
 
 impl From<serde_json::Error> for Bad {
     fn from(error: serde_json::Error) -> Self {
-        Self(format!("no JSON that can be read ({error})"))
+        Self(format!("no proper JSON ({error})"))
     }
 }
 
@@ -103,7 +92,7 @@ fn read_line(text: &[u8], received: Nanos, out: &mut Vec<u8>) -> Result<Line, Ba
         Some("ERROR") => {
             #[derive(Deserialize)]
             struct Ended {
-                object: Status,
+                object: Box<Status>,
             }
             let ended: Ended = serde_json::from_slice(text)?;
             Ok(Line::Ended(ended.object))

@@ -13,13 +13,16 @@ use tokio::sync::watch;
 use tracing::{debug, info, warn};
 
 use super::{
-    api::{Api, Failure, Stream},
+    api::{self, Api},
     cursor::Cursor,
-    frame::{self, Lines},
     queue::{Batch, Queue},
-    retry::{self, Retry},
     shape::{self, Event, Line},
     time::{self, Nanos},
+};
+use crate::kube::{
+    api::{Failure, Stream},
+    backoff::{self, Backoff},
+    frame::{self, Lines},
 };
 
 /// How often what is history is forgotten.
@@ -32,9 +35,11 @@ const SHOWN: usize = 120;
 /// The background task of an input.
 pub(super) struct Watcher {
     pub(super) api: Api,
+    /// What is followed, for the log.
+    pub(super) path: String,
     pub(super) cursor: Cursor,
     pub(super) retention: Duration,
-    pub(super) retry: Retry,
+    pub(super) backoff: Backoff,
     pub(super) queue: Arc<Queue>,
     pub(super) paused: watch::Receiver<bool>,
     pub(super) wake: Arc<dyn Fn() + Send + Sync>,
@@ -47,30 +52,31 @@ impl Watcher {
     pub(super) async fn run(mut self) {
         loop {
             let opened = Instant::now();
-            let followed = match self.cursor.resource_version().map(str::to_owned) {
+            let version = self.cursor.resource_version().map(str::to_owned);
+            let followed = match &version {
                 None => self.list().await,
-                Some(version) => self.watch(&version).await,
+                Some(version) => self.watch(version).await,
             };
-            if opened.elapsed() > retry::LIMIT {
-                self.retry.reset();
+            if opened.elapsed() > backoff::CAP {
+                self.backoff.reset();
             }
             let pause = match followed {
                 Ok(Followed::Listed) => continue,
                 // The normal end of a watch; but one that ends at once again and again is not normal.
-                Ok(Followed::Watched) if self.retry.is_first() => continue,
-                Ok(Followed::Watched) => self.retry.pause(None),
-                Err(Failure::Expired(why)) => {
-                    info!("events {}: {why}; listing them again", self.api.resource.path);
+                Ok(Followed::Watched) if self.backoff.is_first() => continue,
+                Ok(Followed::Watched) => self.backoff.pause(None),
+                Err(failure) if api::is_expired(version.is_some(), &failure) => {
+                    info!("events {}: {failure}; listing them again", self.path);
                     self.cursor.expire();
-                    if self.retry.is_first() {
+                    if self.backoff.is_first() {
                         continue;
                     }
-                    self.retry.pause(None)
+                    self.backoff.pause(None)
                 }
-                Err(Failure::Later(why, after)) => {
-                    let pause = self.retry.pause(after);
-                    let seconds = pause.as_secs_f32();
-                    warn!("events {}: {why}; next try in {seconds:.1}s", self.api.resource.path);
+                Err(failure) => {
+                    let pause = self.backoff.pause(failure.retry_after());
+                    let why = failure.explain("get, list and watch", "events");
+                    warn!("events {}: {why}; next try in {:.1}s", self.path, pause.as_secs_f32());
                     pause
                 }
             };
@@ -105,13 +111,13 @@ impl Watcher {
             if page.next.is_empty() {
                 // Zero would mean any version, not this one.
                 if matches!(version.as_str(), "" | "0") {
-                    return Err(Failure::later("the list has no resourceVersion"));
+                    return Err(Failure::unreadable("the list has no resourceVersion"));
                 }
                 batch.change.position = Some(self.cursor.advance(version, started));
                 self.send(batch).await;
                 info!(
                     "events {}: listed {listed}, {news} of them news, watching on from {version}",
-                    self.api.resource.path
+                    self.path
                 );
                 return Ok(Followed::Listed);
             }
@@ -130,7 +136,7 @@ impl Watcher {
     async fn watch(&mut self, version: &str) -> Result<Followed, Failure> {
         self.unpaused().await;
         let mut stream = self.api.watch(version).await?;
-        debug!("events {}: watching on from {version}", self.api.resource.path);
+        debug!("events {}: watching on from {version}", self.path);
         let mut lines = Lines::default();
         while let Some(bytes) = self.read(&mut stream).await {
             lines.push(&bytes?);
@@ -172,7 +178,7 @@ impl Watcher {
             scratch.clear();
             match shape::line(text, now, &mut scratch) {
                 Ok(Line::News(event)) => {
-                    self.retry.reset();
+                    self.backoff.reset();
                     if self.cursor.is_new(&event.uid, &event.resource_version) {
                         self.take(&event, &scratch, &mut batch, now);
                     }
@@ -180,11 +186,11 @@ impl Watcher {
                     self.send_if(Batch::is_full, &mut batch).await;
                 }
                 Ok(Line::Passed(version)) => {
-                    self.retry.reset();
+                    self.backoff.reset();
                     batch.change.position = Some(self.cursor.advance(&version, now));
                 }
                 Ok(Line::Ended(status)) => {
-                    ended = Err(Failure::refused(true, status, None));
+                    ended = Err(Failure::from_status(*status, None));
                     break;
                 }
                 Err(bad) => self.unreadable.count("line of the watch", &bad, text),

@@ -1,28 +1,32 @@
-//! Typed reads from the API server: one object, a page of a list, a watch.
+//! Reads from the API server, typed or as they come: one object, a page of a list, a watch.
 //!
-//! Serves the watch and its look-ups, over kube's client. Invariants: every failure is a sentence with what the
-//! server said, and how long it asked to be left alone; an event that can't be read costs no other event.
+//! Serves the pod watch, its look-ups and the events input, over kube's client. Invariants: every failure is a
+//! sentence with what the server said, and how long it asked to be left alone; an event that can't be read costs no
+//! other event; whatever comes, a bounded part of it is held.
 
-use std::{marker::PhantomData, str, time::Duration};
+use std::{fmt::Display, marker::PhantomData, time::Duration};
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
 use hyper::{
-    HeaderMap, Request, Response,
-    header::{ACCEPT, HeaderValue, RETRY_AFTER},
+    Request, Response, StatusCode,
+    header::{ACCEPT, HeaderValue},
 };
 use kube::{
-    api::{GetParams, ListParams, WatchParams},
+    api::{GetParams, ListParams},
     client::Body,
     core::{Status, WatchEvent},
 };
 use serde::{Deserialize, de::DeserializeOwned};
 use thiserror::Error;
 
-use super::client::NoAnswer;
+use super::frame::{Line, Lines};
+use crate::http::{percent_encode, retry_after};
 
 /// How much of an error's body is read.
-const ERROR_LIMIT: usize = 64 * 1024;
+const ERROR_LIMIT: usize = 64 << 10;
+/// A page is no longer: far more than a thousand usual objects.
+const PAGE_LIMIT: usize = 256 << 20;
 
 /// Why there is nothing to read.
 #[derive(Debug, Error)]
@@ -62,19 +66,25 @@ impl Failure {
         }
     }
 
-    /// What an operator can do about it.
-    pub fn advice(&self, verbs: &str, resource: &str) -> Option<String> {
-        match self.code()? {
-            401 => Some("check the token file and that the API server knows its issuer".into()),
-            403 => Some(format!("grant {verbs} on {resource} to the agent's service account")),
-            _ => None,
+    /// The sentence, and what an operator can do about it who wants to do this with that.
+    pub fn explain(&self, verbs: &str, resource: &str) -> String {
+        match self.code() {
+            Some(401) => format!("{self}; check the token file and that the API server knows its issuer"),
+            Some(403) => format!("{self}; grant {verbs} on {resource} to the agent's service account"),
+            _ => self.to_string(),
         }
     }
 
-    pub(super) fn from_status(status: Status, header: Option<Duration>) -> Self {
+    pub(crate) fn unreadable(why: impl Display) -> Self {
+        Self::Unreadable(why.to_string())
+    }
+
+    pub(crate) fn from_status(status: Status, header: Option<Duration>) -> Self {
         let asked = status.details.as_ref().map(|details| details.retry_after_seconds);
         let asked = asked.filter(|seconds| *seconds > 0).map(|seconds| Duration::from_secs(seconds.into()));
-        let message = if status.message.is_empty() { status.reason } else { status.message };
+        let usual = || StatusCode::from_u16(status.code).ok()?.canonical_reason().map(str::to_owned);
+        let said = [status.message, status.reason].into_iter().find(|text| !text.is_empty());
+        let message = said.or_else(usual).unwrap_or_default();
         Self::Refused { code: status.code, message, retry_after: header.or(asked) }
     }
 }
@@ -82,10 +92,8 @@ impl Failure {
 impl From<kube::Error> for Failure {
     fn from(why: kube::Error) -> Self {
         match why {
-            kube::Error::Service(why) => match why.downcast::<NoAnswer>() {
-                Ok(why) => Self::NoAnswer(why.to_string()),
-                Err(why) => Self::NoAnswer(why.to_string()),
-            },
+            // The sentence of the transport, without what kube puts before it.
+            kube::Error::Service(why) => Self::NoAnswer(why.to_string()),
             why => Self::NoAnswer(why.to_string()),
         }
     }
@@ -127,60 +135,114 @@ impl Resource {
 
     /// One object.
     pub async fn get<T: DeserializeOwned>(&self, name: &str) -> Result<T, Failure> {
-        self.read(self.request.get(name, &GetParams::default())).await
+        parse(&self.read(self.request.get(name, &GetParams::default())).await?)
     }
 
     /// One page of a list.
     pub async fn page<T: DeserializeOwned>(&self, params: &ListParams) -> Result<Page<T>, Failure> {
+        parse(&self.list(params).await?)
+    }
+
+    /// One page of a list, as it came.
+    pub(crate) async fn list(&self, params: &ListParams) -> Result<Bytes, Failure> {
         self.read(self.request.list(params)).await
     }
 
     /// The changes after `version`.
     pub async fn watch<T: DeserializeOwned>(
         &self,
-        params: &WatchParams,
         version: &str,
+        fields: Option<&str>,
+        timeout: Option<Duration>,
     ) -> Result<Watch<T>, Failure> {
-        let answer = self.send(self.request.watch(params, version)).await?;
-        Ok(Watch { body: answer.into_body(), held: BytesMut::new(), searched: 0, object: PhantomData })
+        let stream = self.stream(version, fields, timeout).await?;
+        Ok(Watch { stream, lines: Lines::default(), object: PhantomData })
     }
 
-    async fn read<T: DeserializeOwned>(&self, request: Built) -> Result<T, Failure> {
+    /// The changes after `version`, as they come: of all objects or those that a field selector chooses, until the
+    /// server ends the watch, by itself or after a time.
+    pub(crate) async fn stream(
+        &self,
+        version: &str,
+        fields: Option<&str>,
+        timeout: Option<Duration>,
+    ) -> Result<Stream, Failure> {
+        let mut uri =
+            format!("{}?watch=true&allowWatchBookmarks=true&resourceVersion=", self.request.url_path);
+        percent_encode(&mut uri, version);
+        if let Some(fields) = fields {
+            uri.push_str("&fieldSelector=");
+            percent_encode(&mut uri, fields);
+        }
+        if let Some(timeout) = timeout {
+            uri.push_str(&format!("&timeoutSeconds={}", timeout.as_secs().max(1)));
+        }
+        let request = Request::get(uri).body(Vec::new()).map_err(kube::core::request::Error::BuildRequest);
+        Ok(Stream(self.send(request).await?.into_body()))
+    }
+
+    async fn read(&self, request: Built) -> Result<Bytes, Failure> {
         let body = self.send(request).await?.into_body();
-        let bytes = body.collect().await.map_err(Failure::from)?.to_bytes();
-        serde_json::from_slice(&bytes).map_err(|why| Failure::Unreadable(why.to_string()))
+        match Limited::new(body, PAGE_LIMIT).collect().await {
+            Ok(body) => Ok(body.to_bytes()),
+            Err(why) => Err(match why.downcast::<kube::Error>() {
+                Ok(why) => (*why).into(),
+                Err(_) => Failure::unreadable(format!("it is longer than {} MiB", PAGE_LIMIT >> 20)),
+            }),
+        }
     }
 
     async fn send(&self, request: Built) -> Result<Response<Body>, Failure> {
-        let mut request = request.map_err(|why| Failure::Unreadable(why.to_string()))?.map(Body::from);
+        let mut request = request.map_err(Failure::unreadable)?.map(Body::from);
         request.headers_mut().insert(ACCEPT, HeaderValue::from_static("application/json"));
         let answer = self.client.send(request).await?;
-        if answer.status().is_success() {
-            return Ok(answer);
-        }
-        let (head, body) = answer.into_parts();
-        let body = Limited::new(body, ERROR_LIMIT).collect().await.map(|body| body.to_bytes());
-        Err(refusal(head.status.as_u16(), &head.headers, &body.unwrap_or_default()))
+        if answer.status().is_success() { Ok(answer) } else { Err(refusal(answer).await) }
     }
 }
 
 type Built = Result<Request<Vec<u8>>, kube::core::request::Error>;
 
-fn refusal(code: u16, headers: &HeaderMap, body: &[u8]) -> Failure {
-    let seconds = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
-    let status = serde_json::from_slice(body).unwrap_or_else(|_| {
-        let text = str::from_utf8(body).unwrap_or_default();
+fn parse<T: DeserializeOwned>(json: &[u8]) -> Result<T, Failure> {
+    serde_json::from_slice(json).map_err(Failure::unreadable)
+}
+
+async fn refusal(answer: Response<Body>) -> Failure {
+    let (head, body) = answer.into_parts();
+    let body = match Limited::new(body, ERROR_LIMIT).collect().await {
+        Ok(body) => body.to_bytes(),
+        Err(_) => Bytes::new(),
+    };
+    let status = serde_json::from_slice(&body).unwrap_or_else(|_| {
+        // Proxies, and the server itself when it is overloaded, answer in plain text.
+        let text = String::from_utf8_lossy(&body);
         Status::failure(text.lines().next().unwrap_or_default(), "")
     });
-    Failure::from_status(status.with_code(code), seconds.map(Duration::from_secs))
+    Failure::from_status(status.with_code(head.status.as_u16()), retry_after(&head.headers))
+}
+
+/// The bytes of a watch.
+pub(crate) struct Stream(Body);
+
+impl Stream {
+    /// The next bytes; none at the end.
+    pub(crate) async fn next(&mut self) -> Option<Result<Bytes, Failure>> {
+        loop {
+            match self.0.frame().await? {
+                Ok(frame) => {
+                    if let Ok(bytes) = frame.into_data() {
+                        return Some(Ok(bytes));
+                    }
+                }
+                Err(why) => return Some(Err(why.into())),
+            }
+        }
+    }
 }
 
 /// A watch that is under way.
 pub struct Watch<T> {
-    body: Body,
-    held: BytesMut,
-    /// How much of `held` is known to hold no end of a line.
-    searched: usize,
+    stream: Stream,
+    lines: Lines,
     object: PhantomData<fn() -> T>,
 }
 
@@ -189,36 +251,16 @@ impl<T: DeserializeOwned> Watch<T> {
     /// can be had, after any other failure the watch is over.
     pub async fn next(&mut self) -> Option<Result<WatchEvent<T>, Failure>> {
         loop {
-            if let Some(line) = self.line() {
-                if line.is_empty() {
-                    continue;
-                }
-                return Some(
-                    serde_json::from_slice(&line).map_err(|why| Failure::Unreadable(why.to_string())),
-                );
+            match self.lines.next_line() {
+                Some(Line::Whole(line)) => return Some(parse(line)),
+                Some(Line::TooLong) => return Some(Err(Failure::unreadable("it is too long"))),
+                None => {}
             }
-            match self.body.frame().await {
-                // A line without an end is a piece of an event that comes again.
-                None => return None,
-                Some(Err(why)) => return Some(Err(why.into())),
-                Some(Ok(frame)) => {
-                    if let Ok(data) = frame.into_data() {
-                        self.held.extend_from_slice(data.chunk());
-                    }
-                }
+            // A line without an end is a piece of an event that comes again.
+            match self.stream.next().await? {
+                Ok(bytes) => self.lines.push(&bytes),
+                Err(failure) => return Some(Err(failure)),
             }
         }
-    }
-
-    fn line(&mut self) -> Option<Bytes> {
-        let fresh = self.held.get(self.searched..).unwrap_or_default();
-        let Some(end) = memchr::memchr(b'\n', fresh) else {
-            self.searched = self.held.len();
-            return None;
-        };
-        let line = self.held.split_to(self.searched + end);
-        self.held.advance(1);
-        self.searched = 0;
-        Some(line.freeze())
     }
 }

@@ -1,38 +1,56 @@
-//! Pauses between tries: each twice as long as the one before, with jitter, up to a cap.
+//! How long to wait before the API server is asked again.
 //!
-//! Serves whatever asks the API server again. Invariant: two agents that failed together don't come back together.
+//! Serves whatever asks it. Invariant: pauses double up to a limit and are never the same for two agents, so that a
+//! server that comes back is not met by all of them at once, also when it told all of them the same time.
 
 use std::{
     hash::{BuildHasher, RandomState},
     time::Duration,
 };
 
+/// About the first pause, unless it is chosen.
 const FIRST: Duration = Duration::from_millis(400);
-const CAP: Duration = Duration::from_secs(30);
+/// The longest pause that is ours to choose.
+pub const CAP: Duration = Duration::from_secs(30);
+/// The longest pause that a server may ask for.
+const SERVER_CAP: Duration = Duration::from_secs(300);
 
-/// The state of one row of tries.
+/// The pauses of one row of tries.
 #[derive(Debug, Clone)]
 pub struct Backoff {
-    next: Duration,
+    first: Duration,
+    failures: u32,
 }
 
 impl Default for Backoff {
     fn default() -> Self {
-        Self { next: FIRST }
+        Self::new(FIRST)
     }
 }
 
 impl Backoff {
-    /// The pause before the next try: between half of what is due and all of it.
-    pub fn pause(&mut self) -> Duration {
-        let due = self.next;
-        self.next = (due * 2).min(CAP);
-        due / 2 + jitter(due / 2)
+    /// The first pause is about `first`.
+    pub fn new(first: Duration) -> Self {
+        Self { first: first.clamp(Duration::from_millis(1), CAP), failures: 0 }
     }
 
-    /// The last try went well.
+    /// Something worked: the next pause is short again.
     pub fn reset(&mut self) {
-        *self = Self::default();
+        self.failures = 0;
+    }
+
+    /// Counts a try that failed; whether it was the first since something worked.
+    pub fn is_first(&mut self) -> bool {
+        self.failures = self.failures.saturating_add(1);
+        self.failures == 1
+    }
+
+    /// Counts a try that failed and says how long to pause: between half of what is due and all of it, after what the
+    /// server asked for.
+    pub fn pause(&mut self, asked: Option<Duration>) -> Duration {
+        let due = self.first.saturating_mul(1 << self.failures.min(16)).min(CAP);
+        self.failures = self.failures.saturating_add(1);
+        asked.unwrap_or_default().min(SERVER_CAP) + due / 2 + jitter(due / 2)
     }
 }
 
@@ -47,13 +65,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pauses_grow_up_to_the_cap_and_start_over() {
-        let mut backoff = Backoff::default();
-        let pauses: Vec<_> = (0..12).map(|_| backoff.pause()).collect();
-        assert!(pauses[0] <= FIRST && pauses[0] >= FIRST / 2, "{pauses:?}");
-        assert!(pauses[11] <= CAP && pauses[11] >= CAP / 2, "{pauses:?}");
+    fn pauses_double_from_the_first_up_to_thirty_seconds_and_start_over() {
+        let mut backoff = Backoff::new(Duration::from_millis(500));
+        for due in [500, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000] {
+            let pause = backoff.pause(None).as_millis();
+            assert!((due / 2..=due).contains(&pause), "{pause} of {due}");
+        }
         backoff.reset();
-        assert!(backoff.pause() <= FIRST);
+        assert!(backoff.pause(None) <= Duration::from_millis(500));
+    }
+
+    #[test]
+    fn a_server_is_given_the_time_that_it_asks_for_within_reason() {
+        let mut backoff = Backoff::new(Duration::from_millis(2));
+        assert!(backoff.pause(Some(Duration::from_secs(7))) >= Duration::from_secs(7));
+        assert!(backoff.pause(Some(Duration::from_secs(86_400))) < Duration::from_secs(331));
     }
 
     #[test]

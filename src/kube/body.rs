@@ -12,7 +12,8 @@ use bytes::Bytes;
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use tokio::time::{Instant, Sleep};
 
-use super::client::{NoAnswer, root};
+use super::client::NoAnswer;
+use crate::http::causes;
 
 /// An answer's body that fails when nothing comes for too long.
 pub(super) struct Watched {
@@ -39,7 +40,7 @@ impl HttpBody for Watched {
             if let Some((limit, sleep)) = &mut this.limit {
                 sleep.as_mut().reset(Instant::now() + *limit);
             }
-            return Poll::Ready(frame.map(|frame| frame.map_err(|why| NoAnswer::Broken(root(&why)))));
+            return Poll::Ready(frame.map(|frame| frame.map_err(|why| NoAnswer::Broken(causes(&why)))));
         }
         match &mut this.limit {
             Some((limit, sleep)) => {

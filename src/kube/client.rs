@@ -10,7 +10,7 @@ use std::{
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll},
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 use hyper::{
@@ -18,16 +18,17 @@ use hyper::{
     header::{AUTHORIZATION, HeaderValue, USER_AGENT},
     http::uri::{PathAndQuery, Scheme},
 };
-use hyper_rustls::{FixedServerNameResolver, HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
-    rt::{TokioExecutor, TokioTimer},
-};
 use kube::client::Body;
 use rustls::pki_types::ServerName;
 use thiserror::Error;
 
-use super::{body::Watched, tls::Trust, token::Token};
+use super::body::Watched;
+use crate::{
+    http::{self, causes},
+    stamp::Stamp,
+    tls::Tls,
+    token::Token,
+};
 
 /// The address of the API server inside a cluster.
 pub const IN_CLUSTER_URL: &str = "https://kubernetes.default.svc";
@@ -123,9 +124,9 @@ pub enum NoAnswer {
     /// The answer broke off.
     #[error("the answer broke off: {0}")]
     Broken(String),
-    /// The certificates can't be read.
+    /// The certificates can't be used.
     #[error("{0}")]
-    Trust(#[from] std::io::Error),
+    Tls(String),
 }
 
 /// The way to one API server; clones share its connections and its token.
@@ -136,7 +137,7 @@ pub struct Connection(Arc<Inner>);
 struct Inner {
     server: Uri,
     prefix: String,
-    trust: Trust,
+    tls: Tls,
     vhost: Option<ServerName<'static>>,
     token: Option<Token>,
     connect_timeout: Duration,
@@ -144,22 +145,23 @@ struct Inner {
     http: Mutex<Option<Http>>,
 }
 
-type HttpClient = Client<HttpsConnector<HttpConnector>, Body>;
-
 /// The HTTP client, and the state of the certificates that it was made with.
 #[derive(Debug)]
 struct Http {
-    client: HttpClient,
-    certificates: Vec<Option<SystemTime>>,
+    client: http::Client<Body>,
+    certificates: Vec<(PathBuf, Stamp)>,
 }
 
 impl Connection {
     /// Checks the settings; nothing is sent and no file is read yet.
     pub fn new(config: &ClientConfig) -> Result<Self, BadConfig> {
         let server = server(&config.url)?;
-        let trust = Trust {
+        let tls = Tls {
+            prefix: "kube_",
             ca_file: config.ca_file.clone(),
             ca_path: config.ca_path.clone(),
+            crt_file: None,
+            key_file: None,
             verify: config.tls_verify,
             verify_hostname: config.tls_verify_hostname,
         };
@@ -169,7 +171,7 @@ impl Connection {
         Ok(Self(Arc::new(Inner {
             prefix: server.path().trim_end_matches('/').to_owned(),
             server,
-            trust,
+            tls,
             vhost,
             token: config.token_file.clone().map(|path| Token::new(path, config.token_ttl)),
             connect_timeout: config.connect_timeout,
@@ -212,9 +214,7 @@ impl Connection {
         *request.method_mut() = parts.method.clone();
         *request.uri_mut() = self.target(&parts.uri)?;
         *request.headers_mut() = parts.headers.clone();
-        request
-            .headers_mut()
-            .insert(USER_AGENT, HeaderValue::from_static(concat!("flb-kube/", env!("CARGO_PKG_VERSION"))));
+        request.headers_mut().insert(USER_AGENT, http::USER_AGENT);
         if let Some(token) = token {
             request.headers_mut().insert(AUTHORIZATION, token);
         }
@@ -222,7 +222,7 @@ impl Connection {
         let answer = self.http()?.request(request);
         match tokio::time::timeout(limit, answer).await {
             Err(_) => Err(NoAnswer::Late { server: self.name(), limit }),
-            Ok(Err(why)) => Err(NoAnswer::Unreachable { server: self.name(), cause: root(&why) }),
+            Ok(Err(why)) => Err(NoAnswer::Unreachable { server: self.name(), cause: causes(&why) }),
             Ok(Ok(response)) => Ok(response.map(|body| Watched::new(body, pause_limit))),
         }
     }
@@ -255,9 +255,9 @@ impl Connection {
     }
 
     /// The HTTP client, made anew when the certificates on disk changed.
-    fn http(&self) -> Result<HttpClient, NoAnswer> {
+    fn http(&self) -> Result<http::Client<Body>, NoAnswer> {
         let secure = self.0.server.scheme() == Some(&Scheme::HTTPS);
-        let certificates = if secure { self.0.trust.stamp() } else { Vec::new() };
+        let certificates = if secure { self.0.tls.stamps() } else { Vec::new() };
         {
             let http = self.0.http.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(http) = http.as_ref()
@@ -272,27 +272,15 @@ impl Connection {
         Ok(client)
     }
 
-    fn build(&self, secure: bool) -> Result<HttpClient, NoAnswer> {
-        let mut tcp = HttpConnector::new();
-        tcp.enforce_http(false);
-        tcp.set_nodelay(true);
-        tcp.set_connect_timeout(Some(self.0.connect_timeout));
+    fn build(&self, secure: bool) -> Result<http::Client<Body>, NoAnswer> {
+        let mut tcp = http::tcp(self.0.connect_timeout);
         // A peer that vanished is noticed by the kernel, also during a watch in which nothing has to come.
         tcp.set_keepalive(Some(Duration::from_secs(30)));
         tcp.set_keepalive_interval(Some(Duration::from_secs(10)));
         tcp.set_keepalive_retries(Some(3));
         tcp.set_tcp_user_timeout(Some(Duration::from_secs(60)));
-        let trust =
-            if secure { self.0.trust.clone() } else { Trust { verify: false, ..self.0.trust.clone() } };
-        let https = HttpsConnectorBuilder::new().with_tls_config(trust.load()?).https_or_http();
-        let https = match &self.0.vhost {
-            Some(name) => https.with_server_name_resolver(FixedServerNameResolver::new(name.clone())),
-            None => https,
-        };
-        Ok(Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(Duration::from_secs(60))
-            .build(https.enable_http1().wrap_connector(tcp)))
+        let tls = self.0.tls.load(secure).map_err(NoAnswer::Tls)?;
+        Ok(http::client(tcp, tls, self.0.vhost.as_ref(), Duration::from_secs(60)))
     }
 }
 
@@ -319,20 +307,6 @@ fn in_cluster(host: &str, port: &str) -> String {
         true => format!("https://[{host}]:{port}"),
         false => format!("https://{host}:{port}"),
     }
-}
-
-/// The error and what lies under it, without what a cause repeats.
-pub(super) fn root(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let under = error.to_string();
-        if !text.contains(&under) {
-            text = format!("{text}: {under}");
-        }
-        cause = error.source();
-    }
-    text
 }
 
 /// What kube drives: requests with a path only, answered by the server of the connection.

@@ -60,7 +60,7 @@ impl Node {
             if why.lasting {
                 unknown();
             }
-            tokio::time::sleep(backoff.pause().max(why.retry_after)).await;
+            tokio::time::sleep(backoff.pause(why.retry_after)).await;
         }
     }
 }
@@ -69,12 +69,12 @@ impl Node {
 struct Unknown {
     text: String,
     lasting: bool,
-    retry_after: Duration,
+    retry_after: Option<Duration>,
 }
 
 impl Unknown {
     fn lasting(text: String) -> Self {
-        Self { text, lasting: true, retry_after: Duration::ZERO }
+        Self { text, lasting: true, retry_after: None }
     }
 }
 
@@ -87,12 +87,11 @@ async fn of_pod(client: &kube::Client, name: &str, namespace_file: &Path) -> Res
     let namespace = namespace.trim();
     let pods = Resource::new(client.clone(), format!("/api/v1/namespaces/{namespace}/pods"));
     let pod = pods.get::<Pod>(name).await.map_err(|failure| {
-        let advice = failure.advice("get", "pods").map(|advice| format!("; {advice}")).unwrap_or_default();
         Unknown {
-            text: format!("pod {namespace}/{name}: {failure}{advice}"),
+            text: format!("pod {namespace}/{name}: {}", failure.explain("get", "pods")),
             // With host networking HOSTNAME is no pod's name.
             lasting: matches!(failure.code(), Some(403 | 404)),
-            retry_after: failure.retry_after().unwrap_or_default(),
+            retry_after: failure.retry_after(),
         }
     })?;
     pod.node

@@ -8,24 +8,20 @@ use std::{
     time::{Duration, Instant},
 };
 
-use kube::{
-    Resource as _,
-    api::{ListParams, WatchParams},
-    core::WatchEvent,
-};
+use kube::{Resource as _, api::ListParams, core::WatchEvent};
 use serde::de::DeserializeOwned;
 use tracing::{debug, info, warn};
 
 use super::{
     api::{Failure, Resource, Watch},
-    backoff::{Backoff, jitter},
+    backoff::{self, Backoff, jitter},
     watch::Counters,
 };
 
 /// Objects per page, as kubectl and client-go have it.
 const PAGE: u32 = 500;
 /// A watch that lasted this long was a good one, even if nothing happened.
-const CALM: Duration = Duration::from_secs(30);
+const CALM: Duration = backoff::CAP;
 /// After so many watches in a row that brought nothing, the version is not trusted any more.
 const FRUITLESS: u32 = 3;
 
@@ -101,7 +97,7 @@ impl<S: Sink> Reflector<'_, S> {
             if page.metadata.continues.is_empty() {
                 let version = page.metadata.resource_version;
                 if version.is_empty() {
-                    return Err(Failure::Unreadable("the list has no resourceVersion".into()));
+                    return Err(Failure::unreadable("the list has no resourceVersion"));
                 }
                 self.sink.end();
                 self.counters.synced();
@@ -130,9 +126,9 @@ impl<S: Sink> Reflector<'_, S> {
                 End::Failed(failure) => self.failed("watch", failure).await,
                 End::Expired => {
                     debug!("{}: version {version} has expired, listing again", S::RESOURCE);
-                    return tokio::time::sleep(self.backoff.pause()).await;
+                    return tokio::time::sleep(self.backoff.pause(None)).await;
                 }
-                End::Closed | End::Idle => tokio::time::sleep(self.backoff.pause()).await,
+                End::Closed | End::Idle => tokio::time::sleep(self.backoff.pause(None)).await,
             }
         }
     }
@@ -141,14 +137,9 @@ impl<S: Sink> Reflector<'_, S> {
     async fn watch(&mut self, version: &mut String) -> End {
         self.counters.watches.fetch_add(1, Ordering::Relaxed);
         // Servers end a watch in time; agents that started together should not have theirs ended together.
-        let timeout = 240 + jitter(Duration::from_secs(50)).as_secs() as u32;
-        let params = WatchParams {
-            field_selector: self.fields.clone(),
-            timeout: Some(timeout),
-            bookmarks: true,
-            ..WatchParams::default()
-        };
-        let mut watch = match self.resource.watch::<S::Object>(&params, version).await {
+        let timeout = Duration::from_secs(240) + jitter(Duration::from_secs(50));
+        let watch = self.resource.watch::<S::Object>(version, self.fields.as_deref(), Some(timeout));
+        let mut watch = match watch.await {
             Ok(watch) => watch,
             Err(failure) if failure.code() == Some(410) => return self.expired(),
             Err(failure) => return End::Failed(failure),
@@ -201,8 +192,7 @@ impl<S: Sink> Reflector<'_, S> {
     async fn failed(&mut self, doing: &str, failure: Failure) {
         self.counters.failures.fetch_add(1, Ordering::Relaxed);
         self.log.failed(S::RESOURCE, doing, &failure);
-        let pause = self.backoff.pause();
-        tokio::time::sleep(pause.max(failure.retry_after().unwrap_or_default())).await;
+        tokio::time::sleep(self.backoff.pause(failure.retry_after())).await;
     }
 }
 
@@ -220,11 +210,8 @@ pub(super) struct Complaints {
 
 impl Complaints {
     pub(super) fn failed(&mut self, resource: &str, doing: &str, failure: &Failure) {
-        let mut text = format!("{resource}: {doing} failed: {failure}");
-        if let Some(advice) = failure.advice("get, list and watch", resource) {
-            text = format!("{text}; {advice}");
-        }
-        self.say(format!("{text}; metadata stays as last known, trying again"));
+        let why = failure.explain("get, list and watch", resource);
+        self.say(format!("{resource}: {doing} failed: {why}; metadata stays as last known, trying again"));
     }
 
     pub(super) fn say(&mut self, text: String) {

@@ -4,11 +4,9 @@
 //! secret shows in an error.
 
 use std::{
-    error::Error as _,
-    fs,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
 
 use arc_swap::ArcSwap;
@@ -17,22 +15,17 @@ use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::{
     Method, Request, Response, StatusCode, Uri,
     body::Incoming,
-    header::{
-        AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER,
-        USER_AGENT,
-    },
-};
-use hyper_rustls::{FixedServerNameResolver, HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::{
-    client::legacy::{Client as Pool, connect::HttpConnector},
-    rt::{TokioExecutor, TokioTimer},
+    header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT},
 };
 use rustls::pki_types::ServerName;
 use tracing::{info, warn};
 
-use super::{
-    config::{Auth, Config, Hidden, Tls},
-    tls,
+use super::config::{Auth, Config, Hidden};
+use crate::{
+    http::{self, causes, retry_after},
+    stamp::Stamp,
+    tls::Tls,
+    token::Token,
 };
 
 /// How often files of certificates are looked at.
@@ -56,35 +49,37 @@ pub struct Answer {
 /// The way to all servers of one output.
 pub struct Client {
     config: Arc<Config>,
-    pool: ArcSwap<Pool<HttpsConnector<HttpConnector>, Full<Bytes>>>,
-    certificates: Mutex<(Instant, Stamps)>,
+    pool: ArcSwap<http::Client<Full<Bytes>>>,
+    tls: Tls,
+    certificates: Mutex<(Instant, Vec<(PathBuf, Stamp)>)>,
     headers: HeaderMap,
-    token: Option<TokenFile>,
+    token: Option<Token>,
 }
-
-type Stamps = Vec<(PathBuf, Option<(SystemTime, u64)>)>;
 
 impl Client {
     /// Reads certificates and tokens; the error is a sentence for the operator.
     pub fn new(config: Arc<Config>) -> Result<Self, String> {
         let token = match &config.auth {
-            Auth::BearerFile(path) => Some(TokenFile::open(path.clone())?),
+            Auth::BearerFile(path) => Some(
+                Token::open(path.clone(), Duration::MAX)
+                    .map_err(|why| format!("bearer_token_file: '{}' can't be read: {why}", path.display()))?,
+            ),
             _ => None,
         };
+        let tls = tls(&config);
         Ok(Self {
-            pool: ArcSwap::from_pointee(pool(&config)?),
-            certificates: Mutex::new((Instant::now(), tls::stamp(&config.tls))),
+            // Before the files are read: a change from here on is seen.
+            certificates: Mutex::new((Instant::now(), tls.stamps())),
+            pool: ArcSwap::from_pointee(pool(&config, &tls)?),
+            tls,
             headers: headers(&config)?,
             token,
             config,
         })
     }
 
-    /// Looks whether files of certificates or the token changed since. May block on the file system.
+    /// Looks whether files of certificates changed since. May block on the file system.
     pub fn refresh(&self) {
-        if let Some(token) = &self.token {
-            token.refresh();
-        }
         let before = {
             let mut certificates = self.certificates.lock().unwrap_or_else(PoisonError::into_inner);
             if certificates.0.elapsed() < LOOK_EVERY || certificates.1.is_empty() {
@@ -93,11 +88,11 @@ impl Client {
             certificates.0 = Instant::now();
             certificates.1.clone()
         };
-        let stamps = tls::stamp(&self.config.tls);
+        let stamps = self.tls.stamps();
         if stamps == before {
             return;
         }
-        match pool(&self.config) {
+        match pool(&self.config, &self.tls) {
             Ok(pool) => {
                 info!("TLS files have changed and were read again");
                 self.pool.store(Arc::new(pool));
@@ -113,8 +108,8 @@ impl Client {
         *request.method_mut() = Method::POST;
         *request.uri_mut() = uri.clone();
         *request.headers_mut() = self.headers.clone();
-        if let Some(token) = &self.token {
-            request.headers_mut().insert(AUTHORIZATION, token.header());
+        if let Some(token) = self.token.as_ref().and_then(Token::header) {
+            request.headers_mut().insert(AUTHORIZATION, token);
         }
         let limit = self.config.limits.request;
         let pool = self.pool.load_full();
@@ -131,11 +126,7 @@ impl Client {
 
 async fn answer(response: Response<Incoming>) -> Result<Answer, String> {
     let (head, body) = response.into_parts();
-    let retry_after = head
-        .headers
-        .get(RETRY_AFTER)
-        .and_then(|value| value.to_str().ok()?.trim().parse().ok())
-        .map(Duration::from_secs);
+    let retry_after = retry_after(&head.headers);
     let text = match Limited::new(body, ANSWER).collect().await {
         Ok(body) => first_line(&body.to_bytes()),
         // A success counts when it is whole; what an error says does not matter as much.
@@ -150,44 +141,33 @@ fn first_line(body: &[u8]) -> String {
     text.trim().lines().next().unwrap_or_default().to_owned()
 }
 
-/// An error with all its causes, as one sentence.
-fn causes(error: &hyper_util::client::legacy::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let next = error.to_string();
-        if !text.ends_with(&next) {
-            text = format!("{text}: {next}");
-        }
-        cause = error.source();
+fn tls(config: &Config) -> Tls {
+    let tls = config.tls.clone();
+    Tls {
+        prefix: "tls_",
+        ca_file: tls.ca_file,
+        ca_path: tls.ca_path,
+        crt_file: tls.crt_file,
+        key_file: tls.key_file,
+        verify: tls.verify,
+        verify_hostname: true,
     }
-    text
 }
 
-fn pool(config: &Config) -> Result<Pool<HttpsConnector<HttpConnector>, Full<Bytes>>, String> {
+fn pool(config: &Config, tls: &Tls) -> Result<http::Client<Full<Bytes>>, String> {
     let used = config.addresses.iter().any(super::endpoint::Address::is_secure);
-    let mut http = HttpConnector::new();
-    http.enforce_http(false);
-    http.set_nodelay(true);
-    http.set_connect_timeout(Some(config.limits.connect));
-    let Tls { vhost, .. } = &config.tls;
-    let mut https =
-        HttpsConnectorBuilder::new().with_tls_config(tls::config(&config.tls, used)?).https_or_http();
-    if let Some(vhost) = vhost {
-        let name = ServerName::try_from(vhost.clone())
-            .map_err(|_| format!("tls_vhost: '{vhost}' is not a host's name"))?;
-        https = https.with_server_name_resolver(FixedServerNameResolver::new(name));
-    }
-    Ok(Pool::builder(TokioExecutor::new())
-        .pool_timer(TokioTimer::new())
-        .pool_idle_timeout(config.limits.idle)
-        .build(https.enable_http1().wrap_connector(http)))
+    let vhost = |name: &String| {
+        ServerName::try_from(name.clone()).map_err(|_| format!("tls_vhost: '{name}' is not a host's name"))
+    };
+    let vhost = config.tls.vhost.as_ref().map(vhost).transpose()?;
+    let limits = &config.limits;
+    Ok(http::client(http::tcp(limits.connect), tls.load(used)?, vhost.as_ref(), limits.idle))
 }
 
 fn headers(config: &Config) -> Result<HeaderMap, String> {
     let mut headers = HeaderMap::new();
     let protocol = config.mapping.protocol;
-    headers.insert(USER_AGENT, HeaderValue::from_static(concat!("flb-kube/", env!("CARGO_PKG_VERSION"))));
+    headers.insert(USER_AGENT, http::USER_AGENT);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(protocol.content_type()));
     headers.insert(CONTENT_ENCODING, HeaderValue::from_static(config.compression.encoding()));
     headers.insert(HeaderName::from_static("accountid"), config.tenant.account.into());
@@ -233,48 +213,6 @@ fn base64(bytes: &[u8]) -> String {
     text
 }
 
-/// A token in a file that others replace.
-struct TokenFile {
-    path: PathBuf,
-    held: Mutex<(Option<(SystemTime, u64)>, HeaderValue)>,
-}
-
-impl TokenFile {
-    fn open(path: PathBuf) -> Result<Self, String> {
-        let (stamp, header) = Self::read(&path)?;
-        Ok(Self { path, held: Mutex::new((stamp, header)) })
-    }
-
-    fn stamp(path: &PathBuf) -> Option<(SystemTime, u64)> {
-        fs::metadata(path).and_then(|meta| Ok((meta.modified()?, meta.len()))).ok()
-    }
-
-    fn read(path: &PathBuf) -> Result<(Option<(SystemTime, u64)>, HeaderValue), String> {
-        let stamp = Self::stamp(path);
-        let token = fs::read_to_string(path)
-            .map_err(|error| format!("bearer_token_file: '{}' can't be read: {error}", path.display()))?;
-        match token.trim() {
-            "" => Err(format!("bearer_token_file: '{}' is empty", path.display())),
-            token => Ok((stamp, secret(&format!("Bearer {token}"), "bearer_token_file")?)),
-        }
-    }
-
-    fn header(&self) -> HeaderValue {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner).1.clone()
-    }
-
-    fn refresh(&self) {
-        let stamp = Self::stamp(&self.path);
-        if self.held.lock().unwrap_or_else(PoisonError::into_inner).0 == stamp {
-            return;
-        }
-        match Self::read(&self.path) {
-            Ok(read) => *self.held.lock().unwrap_or_else(PoisonError::into_inner) = read,
-            Err(why) => warn!("{why}; the former token stays in use"),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -291,20 +229,5 @@ mod tests {
             assert_eq!(base64(plain.as_bytes()), coded);
         }
         assert_eq!(base64(&[0xff, 0xfe, 0xfd]), "//79");
-    }
-
-    #[test]
-    fn a_replaced_token_is_taken_up_and_a_vanished_one_stays() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("token");
-        fs::write(&path, "one\n").unwrap();
-        let token = TokenFile::open(path.clone()).unwrap();
-        assert_eq!(token.header(), "Bearer one");
-        fs::write(&path, "second").unwrap();
-        token.refresh();
-        assert_eq!(token.header(), "Bearer second");
-        fs::remove_file(&path).unwrap();
-        token.refresh();
-        assert_eq!(token.header(), "Bearer second");
     }
 }

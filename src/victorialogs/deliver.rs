@@ -24,6 +24,7 @@ use super::{
     tally::{Reason, Tally},
 };
 use crate::{
+    http::percent_encode,
     record::reader::{Events, Kind},
     runtime::Tasks,
 };
@@ -313,15 +314,4 @@ fn path_and_query(config: &Config) -> String {
         Protocol::JsonLine => "&_msg_field=_msg&_time_field=_time",
     });
     query
-}
-
-fn percent_encode(out: &mut String, text: &str) {
-    use std::fmt::Write as _;
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            out.push(byte.into());
-        } else {
-            let _ = write!(out, "%{byte:02X}");
-        }
-    }
 }

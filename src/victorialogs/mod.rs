@@ -22,7 +22,6 @@ mod row;
 mod rules;
 mod text;
 mod time;
-mod tls;
 mod walk;
 
 pub use config::Config;

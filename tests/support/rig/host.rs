@@ -29,7 +29,9 @@ impl Host {
 
     /// The stand-in.
     pub(crate) fn stand_in() -> Self {
-        Self::StandIn(built().join("examples/stand-in-host"))
+        let program = built().join("examples/stand-in-host");
+        assert!(program.is_file(), "not built: cargo build --example stand-in-host");
+        Self::StandIn(program)
     }
 
     /// What it is, with its version.
@@ -67,7 +69,7 @@ impl Host {
 /// The shared object under the three names, in `folder`.
 fn links(folder: &Path) -> [PathBuf; 3] {
     let object = built().join("deps/libflb_kube.so");
-    assert!(object.is_file(), "{} is not built", object.display());
+    assert!(object.is_file(), "not built: cargo build --lib");
     PLUGINS.map(|name| {
         let link = folder.join(name);
         symlink(&object, &link).expect("a link can be made");

@@ -19,7 +19,13 @@ pub(crate) enum Logs {
 impl Logs {
     /// The real one, where this machine has it.
     pub(crate) fn real() -> Option<Self> {
-        let program = VictoriaLogs::program()?;
+        let Some(program) = VictoriaLogs::program() else {
+            roster::skipped(
+                "VictoriaLogs",
+                "no victoria-logs in VICTORIA_LOGS, on PATH or in tests/servers/bin",
+            );
+            return None;
+        };
         roster::real("VictoriaLogs", VictoriaLogs::version(&program));
         Some(Self::Real(VictoriaLogs::start(&program, &[])))
     }

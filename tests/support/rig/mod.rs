@@ -2,6 +2,8 @@
 //!
 //! Serves the end-to-end tests and the demo. Each part is real or its stand-in; both answer the same questions.
 
+#![allow(clippy::panic, reason = "a test that can't set its scene fails")]
+
 #[path = "../apiserver/mod.rs"]
 mod apiserver;
 pub(crate) mod cluster;

@@ -3,6 +3,8 @@
 //!
 //! Serves the end-to-end tests. Expected metadata is read back from the API, never from what was sent to it.
 
+#![allow(clippy::panic, reason = "it is part of a test")]
+
 mod events;
 mod pods;
 
@@ -11,7 +13,9 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::rig::{cluster::Cluster, host::Host, logs::Logs, node::Node, servers::process::Process};
+use crate::rig::{
+    cluster::Cluster, config::Config, host::Host, logs::Logs, node::Node, servers::process::Process,
+};
 
 use events::Events;
 use pods::{Container, LINES};

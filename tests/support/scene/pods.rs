@@ -107,6 +107,8 @@ impl Container {
             for (field, value) in &metadata {
                 assert_eq!(row[field], *value, "{pod}: {field} of line {number}");
             }
+            let owners: Value = serde_json::from_str(text(&row["kubernetes.ownerReferences"])).expect("JSON");
+            assert_eq!(owners, self.pod["metadata"]["ownerReferences"], "{pod}: the owners in line {number}");
             streams.entry(text(&row["_stream"])).or_default().push(number);
         }
         for (stream, numbers) in &streams {
@@ -175,7 +177,7 @@ fn time(number: usize) -> String {
 
 /// As a runtime writes a line: a long one in parts.
 fn in_cri_form(number: usize, message: &str) -> Vec<String> {
-    let stream = if number % 3 == 0 { "stderr" } else { "stdout" };
+    let stream = if number.is_multiple_of(3) { "stderr" } else { "stdout" };
     let time = time(number);
     let (parts, last) = match message.len() {
         ..1000 => (vec![], message),

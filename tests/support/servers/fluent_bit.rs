@@ -9,7 +9,8 @@ use std::{
 
 use super::on_path;
 
-/// Every `fluent-bit` that is found: in the list FLUENT_BIT, on PATH, and where the vendor's packages install it.
+/// Every `fluent-bit` that is found: in the list FLUENT_BIT, on PATH, and where the vendor's packages install it,
+/// the newest of those first.
 pub(crate) fn programs() -> Vec<PathBuf> {
     let listed = env::var_os("FLUENT_BIT").filter(|list| !list.is_empty());
     let mut found: Vec<PathBuf> = listed.iter().flat_map(env::split_paths).collect();
@@ -24,6 +25,7 @@ pub(crate) fn programs() -> Vec<PathBuf> {
         .filter(|path| path.is_file())
         .collect();
     installed.sort();
+    installed.reverse();
     found.extend(installed);
     let mut seen = Vec::new();
     found.retain(|path| {

@@ -1,23 +1,22 @@
 //! The bearer token: read from its file, again when the file changes or ages, and at once when it is refused.
 //!
-//! Serves the client. Invariant: the token is never shown, and no lock is held while the file is read.
+//! Serves the clients of the API server and of VictoriaLogs. Invariant: the token is never shown, and no lock is held while the file is read.
 
 use std::{
     fs, io,
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
 
 use hyper::header::HeaderValue;
 use tracing::warn;
 
-/// What tells one content of a file from the next without reading it.
-type Stamp = (SystemTime, u64);
+use crate::stamp::{Stamp, stamp};
 
 /// The content of a token file as an `authorization` header.
 #[derive(Debug)]
-pub(super) struct Token {
+pub(crate) struct Token {
     path: PathBuf,
     ttl: Duration,
     held: Mutex<Held>,
@@ -26,20 +25,28 @@ pub(super) struct Token {
 #[derive(Debug, Default)]
 struct Held {
     header: Option<HeaderValue>,
-    stamp: Option<Stamp>,
+    stamp: Stamp,
     read_at: Option<Instant>,
     /// The last complaint, so that each cause is logged once.
     complaint: Option<String>,
 }
 
 impl Token {
-    pub(super) fn new(path: PathBuf, ttl: Duration) -> Self {
+    /// Reads nothing yet: the file may come later.
+    pub(crate) fn new(path: PathBuf, ttl: Duration) -> Self {
         Self { path, ttl, held: Mutex::default() }
     }
 
+    /// A token that has to be there from the start.
+    pub(crate) fn open(path: PathBuf, ttl: Duration) -> io::Result<Self> {
+        let stamp = stamp(&path);
+        let held = Held { header: Some(read(&path)?), stamp, read_at: Some(Instant::now()), complaint: None };
+        Ok(Self { path, ttl, held: Mutex::new(held) })
+    }
+
     /// The header to send now; `None` while there is no token.
-    pub(super) fn header(&self) -> Option<HeaderValue> {
-        let stamp = stamp(&self.path).ok();
+    pub(crate) fn header(&self) -> Option<HeaderValue> {
+        let stamp = stamp(&self.path);
         {
             let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
             let fresh = held.read_at.is_some_and(|at| at.elapsed() < self.ttl);
@@ -51,8 +58,8 @@ impl Token {
     }
 
     /// Reads the file whatever its age: the server refused what was held.
-    pub(super) fn reread(&self) -> Option<HeaderValue> {
-        let stamp = stamp(&self.path).ok();
+    pub(crate) fn reread(&self) -> Option<HeaderValue> {
+        let stamp = stamp(&self.path);
         let read = read(&self.path);
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         held.read_at = Some(Instant::now());
@@ -73,11 +80,6 @@ impl Token {
         }
         held.header.clone()
     }
-}
-
-fn stamp(path: &Path) -> io::Result<Stamp> {
-    let file = fs::metadata(path)?;
-    Ok((file.modified()?, file.len()))
 }
 
 fn read(path: &Path) -> io::Result<HeaderValue> {
@@ -102,6 +104,17 @@ mod tests {
         let path = dir.path().join("token");
         fs::write(&path, "abc\n").unwrap();
         assert_eq!(Token::new(path, Duration::MAX).header().unwrap(), "Bearer abc");
+    }
+
+    #[test]
+    fn a_token_that_has_to_be_there_is_missed_at_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("token");
+        assert!(Token::open(path.clone(), Duration::MAX).is_err());
+        fs::write(&path, " \n").unwrap();
+        assert!(Token::open(path.clone(), Duration::MAX).is_err());
+        fs::write(&path, "abc").unwrap();
+        assert_eq!(Token::open(path, Duration::MAX).unwrap().header().unwrap(), "Bearer abc");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Lines out of a byte stream that is cut anywhere.
 //!
-//! Serves the watch, whose events are lines of JSON. Invariants: the same bytes give the same lines however they are
+//! Serves watches, whose events are lines of JSON. Invariants: the same bytes give the same lines however they are
 //! cut; a line without end takes a bounded amount of memory.
 
 use memchr::memchr;
@@ -10,7 +10,7 @@ const LINE_LIMIT: usize = 8 << 20;
 
 /// What a stream's next line is.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Line<'a> {
+pub(crate) enum Line<'a> {
     /// A line, not empty, without its end.
     Whole(&'a [u8]),
     /// A line that was too long to keep.
@@ -19,7 +19,7 @@ pub(super) enum Line<'a> {
 
 /// Collects bytes, gives lines.
 #[derive(Debug, Default)]
-pub(super) struct Lines {
+pub(crate) struct Lines {
     buffer: Vec<u8>,
     start: usize,
     searched: usize,
@@ -28,7 +28,7 @@ pub(super) struct Lines {
 
 impl Lines {
     /// Adds the next bytes of the stream.
-    pub(super) fn push(&mut self, bytes: &[u8]) {
+    pub(crate) fn push(&mut self, bytes: &[u8]) {
         self.buffer.drain(..self.start);
         self.searched -= self.start;
         self.start = 0;
@@ -36,7 +36,7 @@ impl Lines {
     }
 
     /// The next complete line, if it is there.
-    pub(super) fn next_line(&mut self) -> Option<Line<'_>> {
+    pub(crate) fn next_line(&mut self) -> Option<Line<'_>> {
         while let Some(length) = memchr(b'\n', &self.buffer[self.searched..]) {
             let line = self.start..self.searched + length;
             self.start = line.end + 1;
@@ -57,7 +57,7 @@ impl Lines {
     }
 
     /// What the stream ended with, if it is no complete line.
-    pub(super) fn rest(&self) -> &[u8] {
+    pub(crate) fn rest(&self) -> &[u8] {
         if self.skipping { &[] } else { self.buffer[self.start..].trim_ascii() }
     }
 }
