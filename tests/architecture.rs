@@ -1,6 +1,8 @@
 //! Keeps knowledge flowing one way: `abi -> plugin <- plugins -> {record, kube, events, victorialogs}`; unsafe code in
 //! `abi` alone; files that can be read in one sitting.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "that is how a test fails")]
+
 use std::{
     fs,
     path::{Path, PathBuf},

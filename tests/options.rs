@@ -1,5 +1,7 @@
 //! What holds for every option row of every plugin.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "that is how a test fails")]
+
 use std::collections::BTreeSet;
 
 use flb_kube::{
