@@ -241,7 +241,7 @@ fn a_bookmark_moves_the_version_that_a_quiet_watch_goes_on_from() {
 }
 
 #[test]
-fn a_watch_on_which_nothing_comes_is_replaced() {
+fn after_a_watch_on_which_nothing_came_a_list_tells_what_happened() {
     let server = ApiServer::start();
     server.put(pod("web", "n1", "red"));
     server.script(Verb::Watch, "pods", 1, Fault::StallAfter(0));
@@ -250,7 +250,8 @@ fn a_watch_on_which_nothing_comes_is_replaced() {
     let watch = synced(&config);
     server.wait_for(Verb::Watch, "pods", 1);
     server.put(pod("web", "n1", "blue"));
-    wait("the edit, on a second watch", || team(&watch, "web", "blue"));
+    wait("the edit, by a second list", || team(&watch, "web", "blue"));
+    assert!(server.count(Verb::List, "pods") >= 2);
     assert!(watch.counters().idle.load(Ordering::Relaxed) >= 1);
 }
 

@@ -42,9 +42,11 @@ impl Api {
 pub(super) fn is_expired(watch: bool, failure: &Failure) -> bool {
     match failure {
         Failure::Refused { code: 410, .. } => true,
-        // A version that is ahead of the server's (another cluster, a restored etcd) answers 504, a broken one 400.
+        // A version that is ahead of the server's (another cluster, a restored etcd) may answer 504, and one that is
+        // none 400 or 500.
         Failure::Refused { code, message, .. } => {
-            watch && (*code == 400 || message.contains("Too large resource version"))
+            let not_ours = ["Too large resource version", "resourceVersion: Invalid value"];
+            watch && (*code == 400 || not_ours.iter().any(|said| message.contains(said)))
         }
         _ => false,
     }
@@ -66,6 +68,11 @@ mod tests {
         assert!(refused(false, 410, "The provided continue parameter is too old"));
         assert!(refused(true, 504, "Too large resource version: 9, current: 3"));
         assert!(refused(true, 400, "invalid resource version"));
+        assert!(refused(
+            true,
+            500,
+            "resourceVersion: Invalid value: \"x\": strconv.ParseUint: invalid syntax"
+        ));
         assert!(!refused(false, 400, "bad continue"));
         assert!(!refused(true, 500, "etcdserver: leader changed"));
     }

@@ -62,6 +62,15 @@ impl Watcher {
             }
             let pause = match followed {
                 Ok(Followed::Listed) => continue,
+                // Nothing happened, or the version is ahead of the server's (another cluster, a restored etcd), which
+                // then keeps silent about all that happens. Only a list tells.
+                Ok(Followed::Silence) => {
+                    self.cursor.expire();
+                    if self.backoff.is_first() {
+                        continue;
+                    }
+                    self.backoff.pause(None)
+                }
                 // The normal end of a watch; but one that ends at once again and again is not normal.
                 Ok(Followed::Watched) if self.backoff.is_first() => continue,
                 Ok(Followed::Watched) => self.backoff.pause(None),
@@ -138,7 +147,9 @@ impl Watcher {
         let mut stream = self.api.watch(version).await?;
         debug!("events {}: watching on from {version}", self.path);
         let mut lines = Lines::default();
+        let mut followed = Followed::Silence;
         while let Some(bytes) = self.read(&mut stream).await {
+            followed = Followed::Watched;
             lines.push(&bytes?);
             self.take_lines(&mut lines).await?;
         }
@@ -147,7 +158,7 @@ impl Watcher {
             lines.push(b"\n");
             self.take_lines(&mut lines).await?;
         }
-        Ok(Followed::Watched)
+        Ok(followed)
     }
 
     /// The next bytes, but none while the engine is paused.
@@ -237,6 +248,8 @@ impl Watcher {
 enum Followed {
     Listed,
     Watched,
+    /// A watch that brought nothing.
+    Silence,
 }
 
 /// Counts what can't be read, and reports it now and then.

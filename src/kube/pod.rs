@@ -177,7 +177,8 @@ struct WireContainer {
     image_id: Option<String>,
     #[serde(rename = "containerID")]
     container_id: Option<String>,
-    restart_count: Option<u32>,
+    /// The server takes negative ones too.
+    restart_count: Option<i64>,
     last_state: Option<WireState>,
 }
 
@@ -242,7 +243,7 @@ impl From<WireContainer> for Container {
             image_hash: wire.image_id.and_then(without_scheme),
             id: wire.container_id.and_then(without_scheme),
             last_id: last_id.and_then(without_scheme),
-            restarts: wire.restart_count.unwrap_or_default(),
+            restarts: wire.restart_count.and_then(|count| count.try_into().ok()).unwrap_or_default(),
         }
     }
 }

@@ -114,10 +114,11 @@ impl<S: Sink> Reflector<'_, S> {
             let started = Instant::now();
             let before = version.clone();
             let end = self.watch(&mut version).await;
-            if version != before || started.elapsed() >= CALM {
+            let moved = version != before;
+            if moved || started.elapsed() >= CALM {
                 self.backoff.reset();
                 fruitless = 0;
-                if matches!(end, End::Closed | End::Idle) {
+                if matches!(end, End::Closed) || moved && matches!(end, End::Idle) {
                     continue;
                 }
             }
@@ -128,7 +129,10 @@ impl<S: Sink> Reflector<'_, S> {
                     debug!("{}: version {version} has expired, listing again", S::RESOURCE);
                     return tokio::time::sleep(self.backoff.pause(None)).await;
                 }
-                End::Closed | End::Idle => tokio::time::sleep(self.backoff.pause(None)).await,
+                // Not even a bookmark: the version may be ahead of the server's (another cluster, a restored etcd),
+                // which then keeps silent about all that happens.
+                End::Idle => return tokio::time::sleep(self.backoff.pause(None)).await,
+                End::Closed => tokio::time::sleep(self.backoff.pause(None)).await,
             }
         }
     }

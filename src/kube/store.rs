@@ -110,7 +110,7 @@ impl Store {
     /// Tells that a record names a pod which [`Self::lookup`] doesn't know: it may be looked up. Cheap to repeat.
     pub fn missed(&self, namespace: &str, pod: &str) {
         // Before that the list will tell.
-        if self.is_synced() {
+        if !self.0.missing.borrow().pods {
             self.0.wishes.add(namespace, pod, Instant::now());
         }
     }
@@ -367,6 +367,15 @@ mod tests {
         let (writer, store) = channel(Config { delete_grace: GRACE, namespaces: false });
         store.missed("shop", "web");
         assert_eq!(writer.0.wishes.len(), 0);
+    }
+
+    #[tokio::test]
+    async fn namespaces_that_can_not_be_listed_keep_no_pod_from_being_looked_up() {
+        let (writer, store) = channel(Config { delete_grace: GRACE, namespaces: true });
+        writer.begin_list();
+        writer.end_list();
+        store.missed("shop", "web");
+        assert_eq!(writer.next_wish().await.pod, "web");
     }
 
     #[test]

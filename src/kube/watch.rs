@@ -37,8 +37,8 @@ pub struct WatchConfig {
     pub node: Node,
     /// What the store keeps; namespaces are watched only if it wants them.
     pub store: store::Config,
-    /// A watch on which nothing came for this long, no bookmark either, is replaced. Servers send a bookmark every
-    /// minute.
+    /// A watch on which nothing came for this long, no bookmark either, is replaced, by way of a list if nothing came
+    /// on it at all. Servers send a bookmark every minute.
     pub idle_limit: Duration,
 }
 

@@ -173,6 +173,17 @@ fn a_watch_that_ends_as_usual_goes_on_where_it_was() {
 }
 
 #[test]
+fn after_a_watch_that_brought_nothing_a_list_tells_whether_there_was_nothing() {
+    let server = ApiServer::start();
+    server.script(Verb::Watch, "events", 1, Fault::Truncate(0));
+    let mut rig = Rig::start(&server, &[]);
+    server.wait_for(Verb::List, "events", 2);
+    server.put(event("one", 1));
+    rig.until_taken(1);
+    rig.stop();
+}
+
+#[test]
 fn nothing_is_read_while_the_engine_is_paused() {
     let server = ApiServer::start();
     let mut rig = Rig::start(&server, &[]);

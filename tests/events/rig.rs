@@ -108,8 +108,13 @@ pub struct Rig {
 impl Rig {
     /// Starts on `server` with these options beside those that every test needs.
     pub fn start(server: &ApiServer, options: &[(&str, &str)]) -> Self {
+        Self::at(&server.url(), options)
+    }
+
+    /// Starts on the server at `url`.
+    pub fn at(url: &str, options: &[(&str, &str)]) -> Self {
         let mut all = BTreeMap::from([
-            ("kube_url", server.url()),
+            ("kube_url", url.to_owned()),
             ("kube_token_file", String::new()),
             ("kube_ca_file", String::new()),
             ("kube_retention_time", "3650d".to_owned()),

@@ -13,7 +13,7 @@ use std::{
 };
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::{START_LIMIT, api::Api, find, free_port, process::Process, version, wait_for};
@@ -46,8 +46,11 @@ impl Programs {
 /// A running API.
 pub(crate) struct Kubernetes {
     api: Api,
+    programs: Programs,
     apiserver: Process,
-    _etcd: Process,
+    address: SocketAddr,
+    etcd: Process,
+    store: String,
     folder: TempDir,
 }
 
@@ -63,17 +66,48 @@ impl Kubernetes {
         let folder =
             tempfile::Builder::new().prefix("flb-kube-api-").tempdir().expect("a folder can be made");
         write_credentials(folder.path());
-        let (etcd, store) = start_etcd(&programs.etcd, folder.path());
-        let (mut apiserver, address) = start_apiserver(&programs.apiserver, folder.path(), store);
-        let url = format!("https://{address}");
-        let api = Api::new(&url, Some(&folder.path().join("ca.crt")), Some(ADMIN));
-        wait_for("kube-apiserver is ready", START_LIMIT, || {
-            apiserver.must_run();
-            api.text("/readyz").ok()
-        });
-        let kubernetes = Self { api, apiserver, _etcd: etcd, folder };
+        let store = format!("http://127.0.0.1:{}", free_port());
+        let etcd = start_etcd(&programs.etcd, folder.path(), &store);
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
+        let apiserver = start_apiserver(&programs.apiserver, folder.path(), &store, address);
+        let api = Api::new(&format!("https://{address}"), Some(&folder.path().join("ca.crt")), Some(ADMIN));
+        let programs = programs.clone();
+        let mut kubernetes = Self { api, programs, apiserver, address, etcd, store, folder };
+        kubernetes.wait_until_ready();
         kubernetes.grant_the_readers_rights();
         kubernetes
+    }
+
+    fn wait_until_ready(&mut self) {
+        wait_for("kube-apiserver is ready", START_LIMIT, || {
+            self.apiserver.must_run();
+            self.api.text("/readyz").ok()
+        });
+    }
+
+    /// Kills the API server and starts it again where it was.
+    pub(crate) fn crash(&mut self) {
+        self.apiserver.kill();
+        self.apiserver =
+            start_apiserver(&self.programs.apiserver, self.folder.path(), &self.store, self.address);
+        self.wait_until_ready();
+    }
+
+    /// Kills both and starts them where they were, but with nothing stored: a cluster that was made anew.
+    pub(crate) fn begin_anew(&mut self) {
+        self.etcd.kill();
+        self.apiserver.kill();
+        fs::remove_dir_all(self.folder.path().join("etcd")).expect("a folder can be removed");
+        self.etcd = start_etcd(&self.programs.etcd, self.folder.path(), &self.store);
+        self.crash();
+        self.grant_the_readers_rights();
+    }
+
+    /// Lets the store forget every version before that of `object`.
+    pub(crate) fn compact(&self, object: &Value) {
+        let revision = &object["metadata"]["resourceVersion"];
+        let etcd = Api::new(&self.store, None, None);
+        etcd.create("/v3/kv/compaction", &json!({ "revision": revision, "physical": true }));
     }
 
     /// The API, with all rights.
@@ -122,20 +156,18 @@ impl Kubernetes {
     }
 }
 
-fn start_etcd(program: &Path, folder: &Path) -> (Process, String) {
-    let listen = |port: u16| format!("http://127.0.0.1:{port}");
-    let (clients, peers) = (listen(free_port()), listen(free_port()));
+fn start_etcd(program: &Path, folder: &Path, clients: &str) -> Process {
+    let peers = format!("http://127.0.0.1:{}", free_port());
     let mut command = Command::new(program);
     command
         .arg(format!("--data-dir={}", folder.join("etcd").display()))
         .args([format!("--listen-client-urls={clients}"), format!("--advertise-client-urls={clients}")])
         .args([format!("--listen-peer-urls={peers}"), format!("--initial-advertise-peer-urls={peers}")])
         .args([format!("--initial-cluster=default={peers}"), "--unsafe-no-fsync".to_owned()]);
-    (Process::start_in("etcd", &mut command, &folder.join("etcd.log"), Some(folder)), clients)
+    Process::start_in("etcd", &mut command, &folder.join("etcd.log"), Some(folder))
 }
 
-fn start_apiserver(program: &Path, folder: &Path, store: String) -> (Process, SocketAddr) {
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
+fn start_apiserver(program: &Path, folder: &Path, store: &str, address: SocketAddr) -> Process {
     let file = |flag: &str, name: &str| format!("--{flag}={}", folder.join(name).display());
     let mut command = Command::new(program);
     command
@@ -153,7 +185,7 @@ fn start_apiserver(program: &Path, folder: &Path, store: String) -> (Process, So
         // Nobody runs the controllers that would give each namespace its account.
         .args(["--disable-admission-plugins=ServiceAccount", "--endpoint-reconciler-type=none"]);
     let log = folder.join("kube-apiserver.log");
-    (Process::start("kube-apiserver", &mut command, &log), address)
+    Process::start("kube-apiserver", &mut command, &log)
 }
 
 fn write_credentials(folder: &Path) {

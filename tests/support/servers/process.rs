@@ -85,6 +85,12 @@ impl Process {
         lines[lines.len().saturating_sub(count)..].join("\n")
     }
 
+    /// Ends the program without warning, as a crash would.
+    pub(crate) fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
     /// Sends SIGTERM and waits; what does not end within `limit` is killed and gives `None`.
     pub(crate) fn stop(&mut self, limit: Duration) -> Option<ExitStatus> {
         if let Some(status) = self.ended() {
@@ -98,8 +104,7 @@ impl Process {
             }
             std::thread::sleep(Duration::from_millis(20));
         }
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.kill();
         None
     }
 }
