@@ -110,9 +110,17 @@ fn a_panic_in_pause_resume_pre_run_or_stop_does_no_harm() {
             });
             scenery.sink.always(None);
             running.wait("records are delivered", |_| scenery.rows_with("hello") > 0);
+            if callback == "kube_events.resume" {
+                running.wait_for_lines(&line(callback), 1);
+            }
             running.stop();
             let older = callback == "victorialogs.pre_run" && host.version < (2, 2, 0);
-            assert!(older || running.log().contains(&line(callback)), "{}: {}", host.name, running.log());
+            assert!(
+                older || running.log().contains(&line(callback)),
+                "{}: {callback}: {}",
+                host.name,
+                running.log()
+            );
         }
     });
 }
