@@ -6,9 +6,6 @@ GO    ?= go
 SERVERS := tests/servers/bin
 PLUGINS := flb-filter_kube.so flb-in_kube_events.so out_victorialogs.so
 ROSTER  := $(CURDIR)/target/roster.tsv
-# Callbacks that panic when told so: the lifecycle tests need them, a release never has them. Everything but the
-# release is built so, since cargo writes a shared object to one place whatever its features.
-TESTED  := --features panic-injection
 
 # A missing tool ends the run with the command that installs it.
 define need
@@ -23,7 +20,7 @@ packages = $(if $(shell command -v apt-get),sudo apt-get install $(1),$(if $(she
     install $(2),$(if $(shell command -v apk),apk add $(3),$(if $(shell command -v brew),brew install $(4),your \
     system's package manager: $(1)))))
 
-.PHONY: help build demo test lint docs bench servers rust
+.PHONY: help build demo test bindings lint docs bench servers rust
 
 help:
 	@echo 'make demo     container logs through host, plugins and VictoriaLogs, shown as a table'
@@ -31,7 +28,7 @@ help:
 	@echo 'make test     every test that this machine can run, and which real parts took part'
 	@echo 'make lint     formatting, clippy, documentation, options reference'
 	@echo 'make docs     write docs/options.md'
-	@echo 'make bench    cost per record; needs a quiet machine'
+	@echo 'make bench    cost per record, and the built-in chain beside ours; wants a quiet machine'
 	@echo 'make servers  etcd and kube-apiserver for the tests, built with Go'
 
 rust:
@@ -44,26 +41,33 @@ build: rust
 	@cd target/release && for name in $(PLUGINS); do ln -sf libflb_kube.so $$name; done && ls -l $(PLUGINS)
 
 demo: rust
-	$(CARGO) build $(TESTED) --lib --example demo --example stand-in-host
+	$(CARGO) build --lib --example demo --example stand-in-host
 	@target/debug/examples/demo
 
 test: rust
 	@mkdir -p target && rm -f $(ROSTER)
 	@if command -v $(GO) >/dev/null 2>&1; then $(MAKE) --no-print-directory servers \
 	    || echo 'The real API servers could not be built: stand-ins serve.' >&2; fi
-	@FLB_KUBE_ROSTER=$(ROSTER) $(CARGO) test --no-fail-fast $(TESTED); status=$$?; \
+	@export FLB_KUBE_ROSTER=$(ROSTER); $(CARGO) test --no-fail-fast; status=$$?; \
+	    $(MAKE) --no-print-directory bindings || status=1; \
 	    sh tests/servers/summary.sh $(ROSTER); exit $$status
+
+# BLESS=1 writes the bindings anew.
+bindings: rust
+	$(CARGO) test --manifest-path tests/bindings/Cargo.toml --target-dir target --lib
 
 lint: rust
 	$(CARGO) fmt --check
-	$(CARGO) clippy --all-targets $(TESTED) -- -D warnings
+	$(CARGO) clippy --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --no-deps --document-private-items
-	$(CARGO) test $(TESTED) --test options_reference
+	$(CARGO) test --test options_reference
 
 docs: rust
-	BLESS=1 $(CARGO) test $(TESTED) --test options_reference
+	BLESS=1 $(CARGO) test --test options_reference
 
+# The chain bench loads the plugins into a real host, so the shared object is made first.
 bench: rust
+	$(CARGO) build --release --lib
 	$(CARGO) bench
 
 servers: $(SERVERS)/etcd $(SERVERS)/kube-apiserver

@@ -4,13 +4,16 @@
 use std::{env, fs};
 
 const FLOOR: &str = "src/abi/glibc_floor.c";
+const ZSTD_TRACE: &str = "src/abi/zstd_trace.c";
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed={FLOOR}");
+    println!("cargo::rerun-if-changed={ZSTD_TRACE}");
     for option in ["-z,nodelete", "-Bsymbolic", "-z,defs", "-z,relro", "-z,now"] {
         println!("cargo::rustc-cdylib-link-arg=-Wl,{option}");
     }
+    link(ZSTD_TRACE);
     let target = |key: &str| env::var(format!("CARGO_CFG_TARGET_{key}")).unwrap_or_default();
     if target("ENV") == "gnu" && matches!(target("ARCH").as_str(), "x86_64" | "aarch64") {
         hold_the_glibc_floor();
@@ -19,10 +22,7 @@ fn main() {
 
 /// Sends the calls of every function that the C file wraps through it.
 fn hold_the_glibc_floor() {
-    let objects = cc::Build::new().file(FLOOR).opt_level(2).cargo_metadata(false).compile_intermediates();
-    for object in objects {
-        println!("cargo::rustc-cdylib-link-arg={}", object.display());
-    }
+    link(FLOOR);
     let source = fs::read_to_string(FLOOR).expect("the file is beside this one");
     let bound = source.lines().filter_map(|line| line.strip_prefix("BIND(")?.split(", ").nth(2));
     let defined = source
@@ -31,5 +31,13 @@ fn hold_the_glibc_floor() {
         .filter_map(|line| line.strip_prefix("int __wrap_")?.split('(').next());
     for name in bound.chain(defined) {
         println!("cargo::rustc-cdylib-link-arg=-Wl,--wrap={name}");
+    }
+}
+
+/// Compiles a C file into the shared object.
+fn link(file: &str) {
+    let objects = cc::Build::new().file(file).opt_level(2).cargo_metadata(false).compile_intermediates();
+    for object in objects {
+        println!("cargo::rustc-cdylib-link-arg={}", object.display());
     }
 }

@@ -3,14 +3,20 @@
 //! Runs alternate, so that a change of the machine's speed meets both; the spread of the ratios is the noise. The
 //! host is found as the tests find it. Without one the bench says so and ends. Results: `target/bench.json`.
 
+#[allow(dead_code, reason = "the tests use more of it")]
+#[path = "../tests/support/servers/mod.rs"]
+mod servers;
+
 use std::{
     env, fmt, fs,
     io::{self, Read as _, Write as _},
     net::{TcpListener, TcpStream},
-    path::{Path, PathBuf},
+    path::Path,
     process::{Command, Stdio},
     thread,
 };
+
+use servers::fluent_bit;
 
 const DEFAULT_LINES: usize = 500_000;
 const DEFAULT_RUNS: usize = 5;
@@ -22,7 +28,7 @@ fn main() -> io::Result<()> {
     if env::args().any(|argument| argument == "--test" || argument == "--list") {
         return Ok(()); // cargo test looks at benches too
     }
-    let hosts = hosts();
+    let hosts = fluent_bit::programs();
     if hosts.is_empty() {
         println!("chain: no fluent-bit here (FLUENT_BIT, PATH, /opt/fluent-bit*/bin): nothing to compare");
         return Ok(());
@@ -41,7 +47,7 @@ fn main() -> io::Result<()> {
     );
     let mut results = Vec::new();
     for host in &hosts {
-        let version = version(host);
+        let version = fluent_bit::version(host);
         for case in CASES {
             let result = bench.compare(host, case)?;
             println!("fluent-bit {version}  {:<36} {result}", case.name);
@@ -214,28 +220,6 @@ fn children_cpu() -> io::Result<f64> {
 fn spread(mut values: Vec<f64>) -> [f64; 3] {
     values.sort_by(f64::total_cmp);
     [values[0], values[values.len() / 2], values[values.len() - 1]]
-}
-
-fn hosts() -> Vec<PathBuf> {
-    let named = env::var_os("FLUENT_BIT").map(|paths| env::split_paths(&paths).collect::<Vec<_>>());
-    let installed = || {
-        let folders = fs::read_dir("/opt").into_iter().flatten().filter_map(Result::ok);
-        let mut found: Vec<PathBuf> = folders
-            .filter(|folder| folder.file_name().to_string_lossy().starts_with("fluent-bit"))
-            .map(|folder| folder.path().join("bin/fluent-bit"))
-            .collect();
-        found.sort();
-        found
-    };
-    let on_path =
-        env::var_os("PATH").map(|path| env::split_paths(&path).map(|p| p.join("fluent-bit")).collect());
-    let candidates = named.unwrap_or_else(|| [on_path.unwrap_or_default(), installed()].concat());
-    candidates.into_iter().filter(|path| path.is_file()).collect()
-}
-
-fn version(host: &Path) -> String {
-    let said = Command::new(host).arg("--version").output().map(|out| out.stdout).unwrap_or_default();
-    String::from_utf8_lossy(&said).split_whitespace().nth(2).unwrap_or("?").trim_start_matches('v').to_owned()
 }
 
 /// A server that reads requests and answers 204, so that only the sender's cost counts.

@@ -1,7 +1,7 @@
 /*
  * The host's binary interface, as far as flb-kube uses it: Fluent Bit v2.0.0 to v5.1.1, LP64.
  *
- * Serves src/abi (through bindgen: src/abi/sys.rs is what bindgen makes of this file, see tests/bindings.rs) and the
+ * Serves src/abi (through bindgen: src/abi/sys.rs is what bindgen makes of this file, see tests/bindings) and the
  * stand-in host of the tests. Our own statement of facts; nothing here is copied from the host's headers. Each
  * struct says where the host declares it and since which release it has this shape. A layout's number is its size
  * in bytes, which is also how a plugin recognises it at run time: as the ELF size of a built-in's struct.

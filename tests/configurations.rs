@@ -70,8 +70,8 @@ fn every_configuration_to_deploy_passes_the_dry_run_of_every_host() {
 
 #[test]
 fn the_cases_of_the_built_in_filter_pass_through_a_stock_host() {
-    let corpus =
-        env::var_os("FLB_KUBE_CORPUS").map_or_else(|| Path::new(ROOT).join("../shared/corpus"), PathBuf::from);
+    let corpus = env::var_os("FLB_KUBE_CORPUS")
+        .map_or_else(|| Path::new(ROOT).join("../shared/corpus"), PathBuf::from);
     let replay = corpus.join("replay.py");
     if !replay.is_file() || Command::new("python3").arg("--version").output().is_err() {
         roster::skipped("the built-in's cases on Fluent Bit", "no corpus in FLB_KUBE_CORPUS, or no python3");

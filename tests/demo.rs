@@ -1,7 +1,11 @@
 //! The demo as a user sees it: a table, counts, the parts that took part, and nothing left behind.
 
+#[allow(dead_code, reason = "it knows more than the demo")]
+#[path = "support/servers/built.rs"]
+mod built;
+
 use std::{
-    env, fs,
+    fs,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
@@ -58,7 +62,7 @@ fn assert_shows_the_shop(printed: &str) {
 
 /// Starts the demo with its throw-away files in `folder`.
 fn demo(folder: &Path, arguments: &[&str]) -> Child {
-    Command::new(program())
+    Command::new(built::file("examples/demo", "cargo build --example demo"))
         .args(arguments)
         .env("TMPDIR", folder)
         .env("COLUMNS", "220")
@@ -66,14 +70,6 @@ fn demo(folder: &Path, arguments: &[&str]) -> Child {
         .stderr(Stdio::null())
         .spawn()
         .expect("the demo starts")
-}
-
-/// Where cargo puts examples, seen from where it puts tests.
-fn program() -> PathBuf {
-    let test = env::current_exe().expect("this program has a path");
-    let program = test.ancestors().nth(2).expect("a folder above").join("examples/demo");
-    assert!(program.is_file(), "not built: cargo build --examples");
-    program
 }
 
 fn finished(demo: Child) -> (Option<i32>, String) {

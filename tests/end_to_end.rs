@@ -42,6 +42,14 @@ fn lines_and_events_arrive_through_every_fluent_bit_with_real_servers() {
     }
 }
 
+#[test]
+fn lines_arrive_with_what_the_tag_says_where_the_api_server_grants_no_rights() {
+    let Some(Cluster::Real(kubernetes)) = Cluster::real() else { return };
+    let logs = Logs::real().unwrap_or_else(Logs::stand_in);
+    let scene = Scene::new("without-rights", Cluster::Real(kubernetes), logs);
+    scene.plays_without_rights_on(&Host::stand_in(), kubernetes);
+}
+
 fn fluent_bits() -> Vec<Host> {
     let hosts = Host::real();
     if hosts.is_empty() {

@@ -18,7 +18,7 @@ thread_local! {
 /// Runs `work` for `callback` of `plugin`; answers `otherwise` if it panics.
 pub(super) fn guard<R>(plugin: &str, callback: &str, otherwise: R, work: impl FnOnce() -> R) -> R {
     let work = || {
-        #[cfg(feature = "panic-injection")]
+        #[cfg(debug_assertions)]
         inject(plugin, callback);
         work()
     };
@@ -49,8 +49,8 @@ pub(super) fn install_hook() {
     });
 }
 
-/// The test-only build: panics where FLB_KUBE_PANIC_IN says.
-#[cfg(feature = "panic-injection")]
+/// Builds for tests only, never a release: panics where FLB_KUBE_PANIC_IN says.
+#[cfg(debug_assertions)]
 fn inject(plugin: &str, callback: &str) {
     let wanted = std::env::var("FLB_KUBE_PANIC_IN").unwrap_or_default();
     assert!(wanted != format!("{plugin}.{callback}"), "injected");

@@ -1,5 +1,5 @@
 //! The host's binary interface: what bindgen makes of `include/fluent_bit.h`. Never edited by hand; see
-//! `tests/bindings.rs`.
+//! `tests/bindings`.
 
 pub const FLB_FILTER_MODIFIED: i32 = 1;
 pub const FLB_FILTER_NOTOUCH: i32 = 2;

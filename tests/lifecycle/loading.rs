@@ -115,6 +115,50 @@ fn the_filter_serves_processors_that_many_threads_run() {
 }
 
 #[test]
+fn metadata_and_group_markers_pass_the_filter_in_their_place() {
+    let hosts = Host::epochs().into_iter().filter(|host| host.version >= (2, 1, 0)).collect();
+    each(hosts, |host| {
+        let scenery = Scenery::new();
+        let events = "[-1, {\"group\": 7}, {\"resource\": \"r\"}]\n[1767225600.5, {\"trace\": \"t\"}, {\"log\": \
+                      \"inside\"}]\n[-2, {}, {}]\n";
+        let input = format!("[INPUT]\n    Name stand_in_lines\n    Tag {TAG}\n    Path FOLDER/events\n");
+        let stdout = "[OUTPUT]\n    Name stdout\n    Match *\n";
+        let config = [service("info"), input, scenery.filter(""), stdout.into()].concat();
+        let mut running = host.start(&config).plugins(&[FILTER]).file("events", events).run();
+        running.wait_for_lines("[4294967294.000000000, {}], {}]", 1);
+        running.stop();
+        let log = running.log();
+        let printed: Vec<&str> = log.lines().filter(|line| line.contains(&format!("{TAG}: [["))).collect();
+        assert_eq!(printed.len(), 3, "{}: {log}", host.name);
+        assert!(
+            printed[0].ends_with("[[4294967295.000000000, {\"group\":7}], {\"resource\":\"r\"}]"),
+            "{log}"
+        );
+        assert!(
+            printed[1]
+                .contains("[[1767225600.500000000, {\"trace\":\"t\"}], {\"log\":\"inside\",\"kubernetes\""),
+            "{log}"
+        );
+    });
+}
+
+#[test]
+fn a_batch_that_the_engine_refuses_is_offered_again() {
+    each(Host::epochs(), |host| {
+        let scenery = Scenery::new();
+        scenery.event("first", "refused at first");
+        let refusing = "    Stand_In_Refuse_Appends 3\n";
+        let config = [service("info"), refusing.into(), scenery.events(""), scenery.output("")].concat();
+        let mut running = host.start(&config).run();
+        running.wait("the event is delivered", |_| scenery.rows_with("refused at first") == 1);
+        scenery.event("second", "taken at once");
+        running.wait("the next one, too", |_| scenery.rows_with("taken at once") == 1);
+        running.stop();
+        assert_eq!(scenery.rows_with("refused at first"), 1, "{}", host.name);
+    });
+}
+
+#[test]
 fn the_help_of_every_host_shows_the_options() {
     each(Host::all(), |host| {
         for (flag, plugin, key) in

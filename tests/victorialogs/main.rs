@@ -1,13 +1,11 @@
 //! The output `victorialogs` through its contract: chunks go in, rows come out at the stand-in sink and, where its
 //! binary is found, at a real VictoriaLogs.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::print_stderr,
-    reason = "what can't be set up fails the test right there, what is skipped is said"
-)]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "what can't be set up fails the test right there")]
 
+#[allow(dead_code, reason = "the end-to-end tests use more of it")]
+#[path = "../support/servers/mod.rs"]
+mod servers;
 #[path = "../support/sink/mod.rs"]
 mod sink;
 #[path = "../support/victorialogs.rs"]
@@ -21,9 +19,8 @@ macro_rules! on_both {
         }
         mod on_victorialogs {
             $(#[test] fn $case() {
-                match crate::RealServer::start(&[]) {
-                    Some(server) => super::$case(&server),
-                    None => eprintln!("skipped: {}: no VictoriaLogs found, set VICTORIA_LOGS", stringify!($case)),
+                if let Some(server) = crate::RealServer::start(&[]) {
+                    super::$case(&server);
                 }
             })*
         }

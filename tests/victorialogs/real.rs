@@ -2,17 +2,11 @@
 
 use super::*;
 
-fn real(flags: &[&str]) -> Option<RealServer> {
-    let server = RealServer::start(flags);
-    if server.is_none() {
-        eprintln!("skipped: a VictoriaLogs with {flags:?}: none found, set VICTORIA_LOGS");
-    }
-    server
-}
-
 #[test]
 fn credentials_are_checked() {
-    let Some(server) = real(&["-httpAuth.username=me", "-httpAuth.password=secret"]) else { return };
+    let Some(server) = RealServer::start(&["-httpAuth.username=me", "-httpAuth.password=secret"]) else {
+        return;
+    };
     let chunk = line(now(), "m");
     assert_eq!(output(&server.url(), &[]).flush(&chunk), Flushed::Retry);
     let options = [("http_user", "me"), ("http_passwd", "secret")];
@@ -21,7 +15,7 @@ fn credentials_are_checked() {
 
 #[test]
 fn a_full_disk_and_a_wrong_path_are_tried_again() {
-    let Some(server) = real(&["-storage.minFreeDiskSpaceBytes=9000GB"]) else { return };
+    let Some(server) = RealServer::start(&["-storage.minFreeDiskSpaceBytes=9000GB"]) else { return };
     for protocol in PROTOCOLS {
         let output = output(&server.url(), &[("protocol", protocol)]);
         assert_eq!(output.flush(&line(now(), "m")), Flushed::Retry);

@@ -7,8 +7,7 @@
 mod running;
 
 use std::{
-    env, fs,
-    os::unix::fs::symlink,
+    fs,
     path::{Path, PathBuf},
     process::Command,
     sync::Mutex,
@@ -16,19 +15,17 @@ use std::{
 
 pub(crate) use running::{Holdings, Running, kill, processes_with};
 
-use crate::servers::{fluent_bit, roster};
+pub(crate) use crate::servers::built::{ALL, FILTER, INPUT, OUTPUT};
+use crate::servers::{
+    built::{self, links},
+    fluent_bit, roster,
+};
 
 /// The first release of each epoch: a run of releases with the same struct layouts.
 const EPOCHS: [&str; 17] = [
     "2.0.0", "2.0.1", "2.0.7", "2.1.0", "2.2.0", "3.1.0", "3.1.7", "3.2.0", "3.2.2", "3.2.3", "4.0.0",
     "4.0.3", "4.1.0", "4.2.3", "5.0.3", "5.1.0", "5.1.1",
 ];
-
-/// The names by which hosts load the one shared object.
-pub(crate) const FILTER: &str = "flb-filter_kube.so";
-pub(crate) const INPUT: &str = "flb-in_kube_events.so";
-pub(crate) const OUTPUT: &str = "out_victorialogs.so";
-pub(crate) const ALL: [&str; 3] = [FILTER, INPUT, OUTPUT];
 
 /// A program that loads plugins.
 #[derive(Debug, Clone)]
@@ -44,8 +41,7 @@ pub(crate) struct Host {
 impl Host {
     /// The stand-in as one release.
     pub(crate) fn stand_in(version: &str) -> Self {
-        let program = built().join("examples/stand-in-host");
-        assert!(program.is_file(), "{} is not built: cargo build --example stand-in-host", program.display());
+        let program = built::stand_in_host();
         Self {
             program,
             flags: vec!["--epoch".into(), version.into()],
@@ -208,30 +204,6 @@ pub(crate) fn each(hosts: Vec<Host>, case: impl Fn(&Host) + Sync) {
             }
         }
     });
-}
-
-/// The shared object under these names, in `folder`.
-fn links(folder: &Path, names: &[&str]) -> Vec<PathBuf> {
-    let object = object();
-    let link = |name: &&str| {
-        let link = folder.join(name);
-        symlink(&object, &link).expect("a link can be made");
-        link
-    };
-    names.iter().map(link).collect()
-}
-
-/// The shared object that cargo made with this test program.
-pub(crate) fn object() -> PathBuf {
-    let object = built().join("deps/libflb_kube.so");
-    assert!(object.is_file(), "{} is not built", object.display());
-    object
-}
-
-/// Where cargo puts what belongs to this program: it lies in `deps` there.
-fn built() -> PathBuf {
-    let program = env::current_exe().expect("this program has a path");
-    program.ancestors().nth(2).expect("a folder above").to_owned()
 }
 
 fn numbers(version: &str) -> (u32, u32, u32) {

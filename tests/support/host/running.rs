@@ -4,7 +4,7 @@ use std::{
     fs,
     path::Path,
     process::{Command, ExitStatus},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tempfile::TempDir;
@@ -54,19 +54,23 @@ impl Running {
         self.log().lines().filter(|line| line.contains(text)).count()
     }
 
-    /// Waits until `is_so`; shows the log where it never is.
-    pub(crate) fn wait(&mut self, what: &str, mut is_so: impl FnMut(&Self) -> bool) {
-        let deadline = std::time::Instant::now() + LIMIT;
+    /// Waits until `is_so`; false where it never is.
+    pub(crate) fn comes(&mut self, mut is_so: impl FnMut(&Self) -> bool) -> bool {
+        let deadline = Instant::now() + LIMIT;
         while !is_so(self) {
             self.process.must_run();
-            assert!(
-                std::time::Instant::now() < deadline,
-                "{}: {what}: not within {LIMIT:?}\n{}",
-                self.name,
-                self.process.last_lines(40)
-            );
+            if Instant::now() >= deadline {
+                return false;
+            }
             std::thread::sleep(Duration::from_millis(10));
         }
+        true
+    }
+
+    /// Waits until `is_so`; shows the log where it never is.
+    pub(crate) fn wait(&mut self, what: &str, is_so: impl FnMut(&Self) -> bool) {
+        let came = self.comes(is_so);
+        assert!(came, "{}: {what}: not within {LIMIT:?}\n{}", self.name, self.process.last_lines(40));
     }
 
     /// Waits until so many lines of the log have `text`.
@@ -85,7 +89,12 @@ impl Running {
 
     /// Has it end, and shows the log where it does not end well.
     pub(crate) fn stop(&mut self) {
-        match self.process.stop(LIMIT) {
+        self.stop_within(LIMIT);
+    }
+
+    /// As `stop`, with a limit that the plugins must not stretch.
+    pub(crate) fn stop_within(&mut self, limit: Duration) {
+        match self.process.stop(limit) {
             Some(status) if status.success() => {}
             ending => panic!("{}: ended with {ending:?}\n{}", self.name, self.process.last_lines(40)),
         }

@@ -1,16 +1,12 @@
 //! A host that loads the plugins: a stock Fluent Bit, or the stand-in.
 
 use std::{
-    env, fs,
-    os::unix::fs::symlink,
+    fs,
     path::{Path, PathBuf},
     process::Command,
 };
 
-use super::servers::{fluent_bit, process::Process, roster};
-
-/// The names by which hosts load the one shared object.
-const PLUGINS: [&str; 3] = ["flb-filter_kube.so", "flb-in_kube_events.so", "out_victorialogs.so"];
+use super::servers::{built, fluent_bit, process::Process, roster};
 
 /// A program that loads plugins.
 #[derive(Debug, Clone)]
@@ -29,9 +25,7 @@ impl Host {
 
     /// The stand-in.
     pub(crate) fn stand_in() -> Self {
-        let program = built().join("examples/stand-in-host");
-        assert!(program.is_file(), "not built: cargo build --example stand-in-host");
-        Self::StandIn(program)
+        Self::StandIn(built::stand_in_host())
     }
 
     /// What it is, with its version.
@@ -56,29 +50,14 @@ impl Host {
         };
         let main = folder.join("fluent-bit.conf");
         let list = folder.join("plugins.conf");
-        let paths: String =
-            links(folder).iter().map(|link| format!("    Path {}\n", link.display())).collect();
+        let paths: String = built::links(folder, &built::ALL)
+            .iter()
+            .map(|link| format!("    Path {}\n", link.display()))
+            .collect();
         fs::write(&list, format!("[PLUGINS]\n{paths}")).expect("a file can be written");
         fs::write(&main, config).expect("a file can be written");
         let mut command = Command::new(program);
         command.arg("-c").arg(&main).current_dir(folder);
         Process::start_in(&self.name(), &mut command, &folder.join("host.log"), Some(folder))
     }
-}
-
-/// The shared object under the three names, in `folder`.
-fn links(folder: &Path) -> [PathBuf; 3] {
-    let object = built().join("deps/libflb_kube.so");
-    assert!(object.is_file(), "not built: cargo build --lib");
-    PLUGINS.map(|name| {
-        let link = folder.join(name);
-        symlink(&object, &link).expect("a link can be made");
-        link
-    })
-}
-
-/// Where cargo puts what belongs to this program: it lies in `deps` or `examples` there.
-fn built() -> PathBuf {
-    let program = env::current_exe().expect("this program has a path");
-    program.ancestors().nth(2).expect("a folder above").to_owned()
 }

@@ -8,13 +8,22 @@
 mod events;
 mod pods;
 
-use std::time::{Duration, Instant};
+use std::{
+    fs,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::rig::{
-    cluster::Cluster, config::Config, host::Host, logs::Logs, node::Node, servers::process::Process,
+    cluster::Cluster,
+    config::Config,
+    host::Host,
+    logs::Logs,
+    node::Node,
+    servers::{kubernetes::Kubernetes, process::Process},
 };
 
 use events::Events;
@@ -71,6 +80,26 @@ impl Scene {
         events.check(&self.events());
     }
 
+    /// Runs the scene with a token that is known but may do nothing: lines arrive with what the tag says, and the
+    /// host's log says which right is missing.
+    pub(crate) fn plays_without_rights_on(&self, host: &Host, kubernetes: &Kubernetes) {
+        let containers = pods::early(self);
+        for container in &containers {
+            container.log(self, 0..LINES);
+        }
+        let path = |file: PathBuf| file.display().to_string();
+        let (known, denied) = (path(kubernetes.reader_token_file()), path(kubernetes.nobody_token_file()));
+        let mut process = host.start(self.folder.path(), &self.config().replace(&known, &denied));
+        self.wait(&mut process, "all lines", || self.has_lines(&containers, LINES));
+        for what in ["pods", "events"] {
+            let told = |line: &str| line.contains("403") && line.contains(what);
+            self.wait(&mut process, "what is missing", || process_says(&self.folder, told));
+        }
+        for container in &containers {
+            container.check_what_the_tag_says(&self.lines());
+        }
+    }
+
     fn wait(&self, process: &mut Process, what: &str, done: impl Fn() -> bool) {
         let deadline = Instant::now() + ARRIVAL_LIMIT;
         while !done() {
@@ -108,4 +137,9 @@ impl Scene {
         let config = Config { folder: folder.path(), cluster, node, node_name: name, events: &events, logs };
         config.classic()
     }
+}
+
+fn process_says(folder: &TempDir, told: impl Fn(&str) -> bool) -> bool {
+    let log = fs::read_to_string(folder.path().join("host.log")).unwrap_or_default();
+    log.lines().any(told)
 }

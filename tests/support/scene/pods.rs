@@ -119,6 +119,17 @@ impl Container {
         assert_eq!(all, (0..LINES).collect::<Vec<_>>(), "{pod}/{}: each line once", self.name);
     }
 
+    /// Every line is among `rows`, with what its file's name tells and no more.
+    pub(super) fn check_what_the_tag_says(&self, rows: &[Value]) {
+        let own: Vec<_> = rows.iter().filter(|row| row["kubernetes.docker_id"] == *self.id).collect();
+        assert_eq!(own.len(), LINES);
+        for row in own {
+            assert_eq!(row["kubernetes.pod_name"], self.pod());
+            assert_eq!(row["kubernetes.container_name"], *self.name);
+            assert_eq!(row.get("kubernetes.pod_id"), None);
+        }
+    }
+
     /// The fields of every row, as the API gives them now.
     fn metadata(&self) -> BTreeMap<String, String> {
         let (meta, status) = (&self.pod["metadata"], &self.pod["status"]);

@@ -7,6 +7,7 @@
 #![allow(clippy::panic, reason = "a test whose servers fail has failed")]
 
 pub(crate) mod api;
+pub(crate) mod built;
 pub(crate) mod fluent_bit;
 pub(crate) mod kubernetes;
 pub(crate) mod process;

@@ -61,9 +61,15 @@ impl VictoriaLogs {
 
     /// The rows that LogsQL `query` finds, after all that was taken has become visible.
     pub(crate) fn query(&self, query: &str) -> Vec<Value> {
+        self.query_of((0, 0), query)
+    }
+
+    /// The rows of a tenant, account and project, that LogsQL `query` finds.
+    pub(crate) fn query_of(&self, tenant: (u32, u32), query: &str) -> Vec<Value> {
         get(self.address, "/internal/force_flush").expect("VictoriaLogs flushes");
         let path = format!("/select/logsql/query?query={}", percent_encoded(query));
-        let answer = get(self.address, &path).unwrap_or_else(|error| panic!("LogsQL {query}: {error}"));
+        let answer =
+            get_of(tenant, self.address, &path).unwrap_or_else(|error| panic!("LogsQL {query}: {error}"));
         answer.lines().map(|row| serde_json::from_str(row).expect("a row is JSON")).collect()
     }
 
@@ -75,7 +81,11 @@ impl VictoriaLogs {
 
 /// Asks with HTTP/1.0, whose answers end with the connection; the error tells what went wrong.
 pub(crate) fn get(address: SocketAddr, path: &str) -> Result<String, String> {
-    let answer = exchange(address, path).map_err(|error| error.to_string())?;
+    get_of((0, 0), address, path)
+}
+
+fn get_of(tenant: (u32, u32), address: SocketAddr, path: &str) -> Result<String, String> {
+    let answer = exchange(tenant, address, path).map_err(|error| error.to_string())?;
     let (head, body) = answer.split_once("\r\n\r\n").ok_or("an answer without an end of its head")?;
     match head.split(' ').nth(1) {
         Some("200") => Ok(body.to_owned()),
@@ -83,10 +93,13 @@ pub(crate) fn get(address: SocketAddr, path: &str) -> Result<String, String> {
     }
 }
 
-fn exchange(address: SocketAddr, path: &str) -> std::io::Result<String> {
+fn exchange((account, project): (u32, u32), address: SocketAddr, path: &str) -> std::io::Result<String> {
     let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(5))?;
     stream.set_read_timeout(Some(Duration::from_secs(60)))?;
-    write!(stream, "GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n")?;
+    write!(
+        stream,
+        "GET {path} HTTP/1.0\r\nHost: {address}\r\nAccountID: {account}\r\nProjectID: {project}\r\n\r\n"
+    )?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer)?;
     Ok(String::from_utf8_lossy(&answer).into_owned())

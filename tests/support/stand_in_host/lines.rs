@@ -102,6 +102,11 @@ impl Lines {
         }
     }
 
+    /// The parts whose end has not come, as they are: there will be no more lines.
+    pub(crate) fn rest(&mut self) -> Vec<Event> {
+        std::mem::take(&mut self.waiting).into_iter().map(|event| self.finish(event)).collect()
+    }
+
     fn finish(&self, mut event: Event) -> Event {
         if let (Some(key), Value::Map(entries)) = (&self.format.path_key, &mut event.record) {
             entries.push((key.as_str().into(), self.path.as_str().into()));

@@ -92,7 +92,10 @@ impl Sink {
 
 fn write_stdout(tag: &str, data: &[u8], json_lines: bool, date_key: &str) -> io::Result<()> {
     let mut text = String::new();
-    for (at, event) in event::decode(data).iter().filter(|event| !event.is_group_marker()).enumerate() {
+    for (at, event) in event::decode(data).iter().enumerate() {
+        if json_lines && event.is_group_marker() {
+            continue;
+        }
         if json_lines {
             text += &event::to_json_line(event, date_key);
         } else {

@@ -35,7 +35,11 @@ impl FromStr for Version {
             .map(str::parse)
             .collect::<Result<_, _>>()
             .map_err(|_| unknown())?;
-        let [major, minor, patch] = numbers[..] else { return Err(unknown()) };
+        let (major, minor, patch) = match numbers[..] {
+            [major, minor, patch] => (major, minor, patch),
+            [4, 2, 3, 1] => (4, 2, 3), // the one release with four numbers
+            _ => return Err(unknown()),
+        };
         let known = SERIES.iter().any(|&(x, y, last)| x == major && y == minor && patch <= last);
         known.then_some(Self(major, minor, patch)).ok_or_else(unknown)
     }

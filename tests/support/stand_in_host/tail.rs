@@ -155,7 +155,11 @@ impl Reader for Tail {
             self.remember();
         }
         self.files.retain(|file| file.is_named || !file.is_read());
-        !(self.exit_on_eof && at_end)
+        if !self.exit_on_eof || !at_end {
+            return true;
+        }
+        self.files.iter_mut().for_each(|file| file.finish(self.form, put));
+        false
     }
 }
 
@@ -207,6 +211,14 @@ impl Followed {
             }
         }
         (batch, records)
+    }
+
+    /// Hands over what waits for lines that won't come.
+    fn finish(&mut self, form: EventForm, put: Put<'_>) {
+        let rest = self.lines.rest();
+        let mut batch = Vec::new();
+        rest.iter().for_each(|event| event.encode(form, &mut batch));
+        self.offer(batch, rest.len(), put);
     }
 
     fn offer(&mut self, batch: Vec<u8>, records: usize, put: Put<'_>) -> bool {
