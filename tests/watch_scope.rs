@@ -56,6 +56,20 @@ fn a_pod_that_only_a_look_up_finds_is_known_from_then_on() {
 }
 
 #[test]
+fn an_outage_does_not_put_off_the_look_ups_after_it() {
+    let server = ApiServer::start();
+    server.put(pod("far", "n2", "red"));
+    let watch = synced(&config(&server));
+    server.script(Verb::Get, "pods", 4, Fault::Status(503));
+    // As records do, again and again. Pods that don't exist are asked for after 5, 10, 20 and 40 seconds.
+    wait("the look-up", || {
+        watch.store().missed("shop", "far");
+        knows(&watch, "far")
+    });
+    assert_eq!(server.count(Verb::Get, "pods"), 5);
+}
+
+#[test]
 fn a_name_that_no_pod_can_have_is_never_asked_for() {
     let server = ApiServer::start();
     server.put(pod("far", "n2", "red"));

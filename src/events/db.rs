@@ -98,7 +98,8 @@ pub(super) enum Error {
 }
 
 impl Error {
-    fn is_damage(&self) -> bool {
+    /// Whether the file is of no use any more.
+    pub(super) fn is_damage(&self) -> bool {
         match self {
             Error::Damaged(_) => true,
             Error::Sqlite(error) => matches!(

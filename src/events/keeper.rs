@@ -90,6 +90,10 @@ impl Keeper {
                 }
             }
             Err(error) => {
+                if error.is_damage() {
+                    // To be opened anew, which sets it aside.
+                    self.db = None;
+                }
                 self.report(&error);
                 compact(&mut self.unsaved);
             }
@@ -163,6 +167,28 @@ mod tests {
         let (_, cursor) = Keeper::open(settings, "scope".into());
         assert_eq!(cursor.resource_version(), Some("3"));
         assert!(!cursor.is_new("a", "3") && !cursor.is_new("b", "2"));
+    }
+
+    #[test]
+    fn a_file_that_is_damaged_while_in_use_is_set_aside_and_a_new_one_started() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = Settings {
+            path: folder.path().join("events.db"),
+            synchronous: Synchronous::Normal,
+            journal: Journal::Delete,
+            exclusive: false,
+        };
+        let (mut keeper, _) = Keeper::open(settings.clone(), "scope".into());
+        keeper.commit(change("a", "1"));
+        std::fs::write(&settings.path, vec![b'?'; 20_000]).unwrap();
+        keeper.commit(change("b", "2"));
+        assert!(keeper.failed.is_some());
+        keeper.failed = None;
+        keeper.commit(change("c", "3"));
+        drop(keeper);
+        let (_, cursor) = Keeper::open(settings, "scope".into());
+        assert_eq!(cursor.resource_version(), Some("3"));
+        assert!(!cursor.is_new("b", "2"));
     }
 
     #[test]

@@ -5,7 +5,8 @@
 use std::{sync::atomic::Ordering, time::Duration};
 
 use super::{
-    api::Resource,
+    api::{Failure, Resource},
+    backoff::Backoff,
     pod::Pod,
     reflect::Complaints,
     store::{Wish, Writer},
@@ -18,6 +19,7 @@ const SPACING: Duration = Duration::from_millis(100);
 /// Looks up what records ask for, for ever.
 pub(super) async fn run(client: kube::Client, writer: &Writer, counters: &Counters) {
     let mut log = Complaints::default();
+    let mut backoff = Backoff::default();
     loop {
         let asked = Asked { wish: writer.next_wish().await, writer };
         let wish = &asked.wish;
@@ -30,13 +32,24 @@ pub(super) async fn run(client: kube::Client, writer: &Writer, counters: &Counte
                     counters.found.fetch_add(1, Ordering::Relaxed);
                     writer.found(wish, pod);
                     log.settled("pods");
+                    backoff.reset();
                 }
-                Err(failure) if failure.code() == Some(404) => log.settled("pods"),
+                Err(failure) if failure.code() == Some(404) => {
+                    writer.absent(wish);
+                    log.settled("pods");
+                    backoff.reset();
+                }
                 Err(failure) => {
                     log.failed("pods", "look-up", &failure);
-                    pause = pause.max(failure.retry_after().unwrap_or_default());
+                    if matches!(failure, Failure::Unreadable(_)) {
+                        writer.absent(wish);
+                    } else {
+                        pause = backoff.pause(failure.retry_after());
+                    }
                 }
             }
+        } else {
+            writer.absent(wish);
         }
         drop(asked);
         tokio::time::sleep(pause).await;
@@ -51,7 +64,7 @@ struct Asked<'a> {
 
 impl Drop for Asked<'_> {
     fn drop(&mut self) {
-        self.writer.absent(&self.wish);
+        self.writer.unanswered(&self.wish);
     }
 }
 

@@ -207,8 +207,12 @@ impl Writer {
         self.0.wishes.granted(wish);
     }
 
-    /// The pod of a wish doesn't exist, or there was no answer: it may be wished for again later, each time after a
-    /// longer pause.
+    /// There was no answer to a wish, if it is still open: the pod may be wished for again at once.
+    pub fn unanswered(&self, wish: &Wish) {
+        self.0.wishes.unanswered(wish, Instant::now());
+    }
+
+    /// The pod of a wish doesn't exist: it may be wished for again later, each time after a longer pause.
     pub fn absent(&self, wish: &Wish) {
         self.0.wishes.absent(wish, Instant::now());
     }

@@ -77,7 +77,14 @@ impl Wishes {
         }
     }
 
-    /// There was no answer, or the answer that the pod does not exist.
+    /// There was no answer: whoever asks next asks at once.
+    pub(super) fn unanswered(&self, wish: &Wish, now: Instant) {
+        if let Some(state) = self.lock().states.get_mut(wish) {
+            state.again.get_or_insert(now);
+        }
+    }
+
+    /// The answer was that the pod does not exist.
     pub(super) fn absent(&self, wish: &Wish, now: Instant) {
         if let Some(state) = self.lock().states.get_mut(wish) {
             state.again = Some(now + state.pause);
@@ -131,6 +138,17 @@ mod tests {
         assert_eq!(pauses[0], FIRST_PAUSE);
         assert_eq!(pauses.last(), Some(&LONGEST_PAUSE));
         assert!(pauses.is_sorted());
+    }
+
+    #[test]
+    fn without_an_answer_a_pod_is_asked_for_again_at_once() {
+        let wishes = Wishes::default();
+        let now = Instant::now();
+        for _ in 0..10 {
+            wishes.add("shop", "web", now);
+            let wish = wishes.lock().queue.pop_front().unwrap();
+            wishes.unanswered(&wish, now);
+        }
     }
 
     #[test]
