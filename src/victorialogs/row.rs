@@ -248,6 +248,7 @@ impl<'a> Row<'a> {
             counts.add(Reason::Duplicate);
             self.fields[at].value = value;
             self.fields[at].bare = bare;
+            self.classify(at, rules, counts);
             return;
         }
         if self.fields.len() >= limits::FIELDS {
@@ -257,11 +258,11 @@ impl<'a> Row<'a> {
         }
         let at = self.fields.len();
         self.fields.push(field);
-        self.classify(at, rules);
+        self.classify(at, rules, counts);
     }
 
     #[inline]
-    fn classify(&mut self, at: usize, rules: &Rules) {
+    fn classify(&mut self, at: usize, rules: &Rules, counts: &mut Counts) {
         let ranks = rules.ranks(self.bytes(self.fields[at].name));
         if let Some(rank) = ranks.message.filter(|&rank| self.message.is_none_or(|(best, _)| rank < best)) {
             self.message = Some((rank, at));
@@ -271,6 +272,12 @@ impl<'a> Row<'a> {
         }
         if let Some(rank) = ranks.stream {
             self.fields[at].role = Role::Stream(rank);
+            let (value, len) = (self.fields[at].value, self.fields[at].value.len());
+            if len > limits::STREAM_VALUE {
+                counts.add(Reason::Truncated);
+                self.fields[at].value = self.truncated(value, len, len - limits::STREAM_VALUE);
+                self.fields[at].bare = false;
+            }
         }
     }
 

@@ -5,6 +5,7 @@ use super::*;
 on_both! {
     rows_at_the_servers_limits_pass_untouched
     rows_over_the_servers_limits_are_made_to_fit
+    a_huge_value_of_a_stream_field_is_cut_like_any_other
 }
 
 /// A record of so many fields, with the message.
@@ -79,5 +80,21 @@ fn rows_over_the_servers_limits_are_made_to_fit(server: &dyn Server) {
         assert_eq!(output.count(Reason::LongName), 1, "{protocol}");
         assert!(output.count(Reason::Truncated) >= 2, "{protocol}");
         assert!(output.count(Reason::ManyFields) >= 2, "{protocol}");
+    }
+}
+
+fn a_huge_value_of_a_stream_field_is_cut_like_any_other(server: &dyn Server) {
+    let start = now();
+    for (account, protocol) in [("1", "loki"), ("2", "jsonline")] {
+        let options = [("account_id", account), ("protocol", protocol), ("stream_fields", "owner,app")];
+        let output = output(&server.url(), &options);
+        let owned = |owner: &str| map(&[("log", "m".into()), ("owner", owner.into()), ("app", "web".into())]);
+        let chunk = [event(start, owned(&"o".repeat(3 << 20))), event(start + 1, owned("me"))].concat();
+        assert_eq!(output.flush(&chunk), Flushed::Done);
+        let rows = server.rows((account.parse().unwrap(), 0));
+        assert_eq!(rows.len(), 2, "{protocol}");
+        assert!(rows[0].field("owner").ends_with("... [truncated, 3145728 bytes]"), "{protocol}");
+        assert_eq!((rows[0].message(), rows[0].field("app")), ("m", "web"), "{protocol}");
+        assert_eq!(rows[1].stream, fields(&[("owner", "me"), ("app", "web")]), "{protocol}");
     }
 }
