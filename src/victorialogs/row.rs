@@ -156,7 +156,8 @@ impl<'a> Row<'a> {
         let value_at = walk.clone();
         let value = walk.next()?;
         match value {
-            Value::Map(pairs) if depth < FLATTEN_DEPTH => {
+            // Below a name that is too long already nothing is flattened: each value would repeat all of it.
+            Value::Map(pairs) if depth < FLATTEN_DEPTH && self.path.len() + key.text_len() <= NAME => {
                 let parent = self.path.len();
                 if !self.path.is_empty() {
                     self.path.push(b'.');

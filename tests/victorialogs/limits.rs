@@ -6,6 +6,7 @@ on_both! {
     rows_at_the_servers_limits_pass_untouched
     rows_over_the_servers_limits_are_made_to_fit
     a_huge_value_of_a_stream_field_is_cut_like_any_other
+    maps_below_a_long_name_are_packed_and_not_repeated_for_each_value
 }
 
 /// A record of so many fields, with the message.
@@ -97,4 +98,17 @@ fn a_huge_value_of_a_stream_field_is_cut_like_any_other(server: &dyn Server) {
         assert_eq!((rows[0].message(), rows[0].field("app")), ("m", "web"), "{protocol}");
         assert_eq!(rows[1].stream, fields(&[("owner", "me"), ("app", "web")]), "{protocol}");
     }
+}
+
+fn maps_below_a_long_name_are_packed_and_not_repeated_for_each_value(server: &dyn Server) {
+    let name = "n".repeat(50_000);
+    let leaves: Vec<String> = (0..2000).map(|n| format!("f{n}")).collect();
+    let below = map(&leaves.iter().map(|leaf| (leaf.as_str(), Value::from(1))).collect::<Vec<_>>());
+    let output = output(&server.url(), &[]);
+    let body = map(&[("log", "m".into()), ("outer", map(&[(&name, below)]))]);
+    assert_eq!(output.flush(&event(now(), body)), Flushed::Done);
+    let rows = server.rows((0, 0));
+    let extra: serde_json::Value = serde_json::from_str(rows[0].field("_extra")).unwrap();
+    assert_eq!(extra[format!("outer.{name}")].as_object().unwrap().len(), leaves.len());
+    assert_eq!((output.count(Reason::LongName), output.count(Reason::Truncated)), (1, 0));
 }
