@@ -26,3 +26,5 @@ mod refusals;
 mod reload;
 #[path = "lifecycle/scenery.rs"]
 mod scenery;
+#[path = "lifecycle/workers.rs"]
+mod workers;

@@ -134,8 +134,7 @@ impl<O: Output> Registration<O> {
         let Some(instance) = started else { return sys::FLB_ERROR };
         let engine = workers::Engine::find(ins);
         let concurrency = instance.plugin.concurrency();
-        let workers =
-            instance.owner.scope(|| workers::Workers::new(ins, &name, concurrency, engine.as_ref()));
+        let workers = workers::Workers::new(ins, concurrency, engine.as_ref());
         let running = Box::new(Running { instance, workers: Mutex::new(workers), engine });
         let running = NonNull::from(Box::leak(running));
         self.live().push(Address(running));

@@ -5,8 +5,7 @@
 //! host's own pools stand.
 
 use std::{
-    ffi::CString,
-    fs,
+    ffi::{CStr, CString, c_int},
     ptr::NonNull,
     sync::atomic::{AtomicI32, Ordering},
 };
@@ -14,9 +13,6 @@ use std::{
 use tracing::warn;
 
 use super::{host::Host, sys};
-
-/// Linux cuts thread names here.
-const THREAD_NAME: usize = 15;
 
 /// The engine's state, as far as it is stable: see `flb_config_head` in the header.
 pub(super) struct Engine(NonNull<sys::flb_config_head>);
@@ -55,8 +51,6 @@ impl Engine {
 pub(super) struct Workers {
     ins: *mut sys::flb_output_instance,
     wanted: CString,
-    thread_name: String,
-    threads_before: usize,
     made: bool,
 }
 
@@ -67,58 +61,68 @@ impl Workers {
     /// Before the host could make any for the instance: asks for them at once where that is right or the only way.
     pub(super) fn new(
         ins: *mut sys::flb_output_instance,
-        name: &str,
         concurrency: usize,
         engine: Option<&Engine>,
     ) -> Self {
         let host = Host::get();
-        let mut thread_name = format!("flb-out-{name}-w");
-        thread_name.truncate(thread_name.floor_char_boundary(THREAD_NAME));
-        let mut workers = Self {
-            ins,
-            wanted: CString::new(concurrency.max(1).to_string()).unwrap_or_default(),
-            threads_before: threads(&thread_name),
-            thread_name,
-            made: false,
-        };
-        let later = engine.is_some() && host.functions.flb_output_enable_multi_threading.is_some();
-        if !host.since_2_2_0 || !later {
-            workers.ask();
-            workers.made = true;
+        let wanted = CString::new(concurrency.max(1).to_string()).unwrap_or_default();
+        let mut workers = Self { ins, wanted, made: true };
+        let later = engine.is_some()
+            && host.since_2_2_0
+            && host.functions.flb_output_enable_multi_threading.is_some();
+        match workers.of_operator() {
+            Some(1..) => {}
+            Some(_) if later => workers.made = false,
+            _ => workers.ask(&workers.wanted),
         }
         workers
     }
 
     /// After the host could make them: makes them, unless the operator asked the host to.
     pub(super) fn make(&mut self, engine: Option<&Engine>) {
-        if std::mem::replace(&mut self.made, true) || threads(&self.thread_name) > self.threads_before {
+        if std::mem::replace(&mut self.made, true) {
             return;
         }
         let (Some(engine), Some(enable)) = (engine, Host::get().functions.flb_output_enable_multi_threading)
         else {
             return;
         };
-        self.ask();
+        self.ask(&self.wanted);
         // SAFETY: the instance and the config that it belongs to, on the engine's thread, before it runs.
         if unsafe { enable(self.ins, engine.0.as_ptr().cast()) } != 0 {
             warn!("the host made no workers: a slow server holds up the whole pipeline");
         }
     }
 
+    /// How many `workers` the operator asked for. No function tells, and each release keeps the number elsewhere: it
+    /// is the one word of the instance that follows what is set.
+    fn of_operator(&self) -> Option<c_int> {
+        let before = self.words();
+        self.ask(c"1");
+        let one = self.words();
+        self.ask(c"2");
+        let two = self.words();
+        let mut followers =
+            (0..before.len()).filter(|at| (one.get(*at), two.get(*at)) == (Some(&1), Some(&2)));
+        let (Some(at), None) = (followers.next(), followers.next()) else { return None };
+        let asked = before[at];
+        self.ask(&CString::new(asked.to_string()).ok()?);
+        Some(asked)
+    }
+
+    /// The instance as it is now.
+    fn words(&self) -> Vec<c_int> {
+        // SAFETY: a live heap block of the process's malloc.
+        let bytes = unsafe { libc::malloc_usable_size(self.ins.cast()) };
+        // SAFETY: as many bytes as the block has; an int is valid at any bit pattern, and only this thread writes.
+        unsafe { std::slice::from_raw_parts(self.ins.cast::<c_int>(), bytes / size_of::<c_int>()) }.to_vec()
+    }
+
     /// Sets the instance's `workers`.
-    fn ask(&self) {
+    fn ask(&self, count: &CStr) {
         if let Some(set) = Host::get().functions.flb_output_set_property {
             // SAFETY: the host copies both strings.
-            unsafe { set(self.ins, c"workers".as_ptr(), self.wanted.as_ptr()) };
+            unsafe { set(self.ins, c"workers".as_ptr(), count.as_ptr()) };
         }
     }
-}
-
-/// How many threads of this process bear a name that begins so.
-fn threads(name: &str) -> usize {
-    let Ok(tasks) = fs::read_dir("/proc/self/task") else { return 0 };
-    let bears_it = |task: &fs::DirEntry| {
-        fs::read_to_string(task.path().join("comm")).is_ok_and(|comm| comm.starts_with(name))
-    };
-    tasks.filter_map(Result::ok).filter(bears_it).count()
 }

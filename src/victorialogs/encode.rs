@@ -188,7 +188,7 @@ impl Encoder {
     ) -> Result<[Option<u32>; 2], Damaged> {
         let (start, before) = (walk.clone(), *counts);
         let mut shared = [None; 2];
-        let mut overlap = false;
+        let mut is_flat = [false; 2];
         row.clear();
         self.metadata(head, row, counts)?;
         for _ in 0..head.pairs {
@@ -196,22 +196,24 @@ impl Encoder {
             if let Value::Str(name) = key
                 && name.first() == Some(&b'k')
             {
-                overlap |= SHARED_KEYS
-                    .iter()
-                    .any(|key| name.strip_prefix(*key).is_some_and(|n| n.starts_with(b".")));
-                let place = self.shared.iter().position(|maps| maps.key() == name);
-                if let Some(place) = place
-                    && let Some(number) = self.shared[place].number(walk, self.protocol, &self.rules, counts)
-                {
-                    if shared[place].replace(number).is_some() {
-                        counts.add(Reason::Duplicate);
+                for place in 0..SHARED_KEYS.len() {
+                    is_flat[place] |=
+                        name.strip_prefix(SHARED_KEYS[place]).is_some_and(|n| n.starts_with(b"."));
+                }
+                if let Some(place) = self.shared.iter().position(|maps| maps.key() == name) {
+                    if let Some(number) = self.shared[place].number(walk, self.protocol, &self.rules, counts)
+                    {
+                        if shared[place].replace(number).is_some() {
+                            counts.add(Reason::Duplicate);
+                        }
+                        continue;
                     }
-                    continue;
+                    is_flat[place] = true;
                 }
             }
             row.pair(key, walk, 1, &self.rules, counts)?;
         }
-        if overlap && shared.iter().any(Option::is_some) {
+        if (0..shared.len()).any(|place| is_flat[place] && shared[place].is_some()) {
             // Flat names beside the map of that name: only all fields together can tell which comes last.
             *walk = start;
             *counts = before;

@@ -80,7 +80,7 @@ impl<'a> Row<'a> {
     }
 
     /// A text cut by about `excess` of the `size` that it counts for, with a mark that says so.
-    fn truncated(&mut self, text: Text<'a>, size: usize, excess: usize) -> Text<'a> {
+    pub(super) fn truncated(&mut self, text: Text<'a>, size: usize, excess: usize) -> Text<'a> {
         let full = text.len();
         let mark = format!("... [truncated, {full} bytes]");
         let gone = excess + mark.len() + 4;

@@ -11,6 +11,9 @@ pub(crate) const LINE: usize = 256 * 1024 - 1;
 pub(crate) const FIELDS: usize = 1000;
 /// A field's name.
 pub(crate) const NAME: usize = 128;
+/// A stream field's value: the server's index has no room for streams of more than 64 KiB in all, and their rows then
+/// can't be found.
+pub(crate) const STREAM_VALUE: usize = 4 * 1024;
 
 /// The estimate of a row without fields.
 pub(crate) const ROW_BASE: usize = 48;

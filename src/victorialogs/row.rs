@@ -156,7 +156,8 @@ impl<'a> Row<'a> {
         let value_at = walk.clone();
         let value = walk.next()?;
         match value {
-            Value::Map(pairs) if depth < FLATTEN_DEPTH => {
+            // Below a name that is too long already nothing is flattened: each value would repeat all of it.
+            Value::Map(pairs) if depth < FLATTEN_DEPTH && self.path.len() + key.text_len() <= NAME => {
                 let parent = self.path.len();
                 if !self.path.is_empty() {
                     self.path.push(b'.');
@@ -248,6 +249,7 @@ impl<'a> Row<'a> {
             counts.add(Reason::Duplicate);
             self.fields[at].value = value;
             self.fields[at].bare = bare;
+            self.classify(at, rules, counts);
             return;
         }
         if self.fields.len() >= limits::FIELDS {
@@ -257,11 +259,11 @@ impl<'a> Row<'a> {
         }
         let at = self.fields.len();
         self.fields.push(field);
-        self.classify(at, rules);
+        self.classify(at, rules, counts);
     }
 
     #[inline]
-    fn classify(&mut self, at: usize, rules: &Rules) {
+    fn classify(&mut self, at: usize, rules: &Rules, counts: &mut Counts) {
         let ranks = rules.ranks(self.bytes(self.fields[at].name));
         if let Some(rank) = ranks.message.filter(|&rank| self.message.is_none_or(|(best, _)| rank < best)) {
             self.message = Some((rank, at));
@@ -271,6 +273,12 @@ impl<'a> Row<'a> {
         }
         if let Some(rank) = ranks.stream {
             self.fields[at].role = Role::Stream(rank);
+            let (value, len) = (self.fields[at].value, self.fields[at].value.len());
+            if len > limits::STREAM_VALUE {
+                counts.add(Reason::Truncated);
+                self.fields[at].value = self.truncated(value, len, len - limits::STREAM_VALUE);
+                self.fields[at].bare = false;
+            }
         }
     }
 

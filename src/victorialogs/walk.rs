@@ -21,6 +21,16 @@ pub(crate) enum Value<'a> {
     Map(u32),
 }
 
+impl Value<'_> {
+    /// How long its text is at least; numbers are short.
+    pub(crate) fn text_len(self) -> usize {
+        match self {
+            Value::Str(bytes) | Value::Bin(bytes) | Value::Ext(_, bytes) => bytes.len(),
+            _ => 0,
+        }
+    }
+}
+
 /// The bytes end early or hold a byte that msgpack never uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Damaged;

@@ -5,6 +5,8 @@ use super::*;
 on_both! {
     rows_at_the_servers_limits_pass_untouched
     rows_over_the_servers_limits_are_made_to_fit
+    a_huge_value_of_a_stream_field_is_cut_like_any_other
+    maps_below_a_long_name_are_packed_and_not_repeated_for_each_value
 }
 
 /// A record of so many fields, with the message.
@@ -80,4 +82,33 @@ fn rows_over_the_servers_limits_are_made_to_fit(server: &dyn Server) {
         assert!(output.count(Reason::Truncated) >= 2, "{protocol}");
         assert!(output.count(Reason::ManyFields) >= 2, "{protocol}");
     }
+}
+
+fn a_huge_value_of_a_stream_field_is_cut_like_any_other(server: &dyn Server) {
+    let start = now();
+    for (account, protocol) in [("1", "loki"), ("2", "jsonline")] {
+        let options = [("account_id", account), ("protocol", protocol), ("stream_fields", "owner,app")];
+        let output = output(&server.url(), &options);
+        let owned = |owner: &str| map(&[("log", "m".into()), ("owner", owner.into()), ("app", "web".into())]);
+        let chunk = [event(start, owned(&"o".repeat(3 << 20))), event(start + 1, owned("me"))].concat();
+        assert_eq!(output.flush(&chunk), Flushed::Done);
+        let rows = server.rows((account.parse().unwrap(), 0));
+        assert_eq!(rows.len(), 2, "{protocol}");
+        assert!(rows[0].field("owner").ends_with("... [truncated, 3145728 bytes]"), "{protocol}");
+        assert_eq!((rows[0].message(), rows[0].field("app")), ("m", "web"), "{protocol}");
+        assert_eq!(rows[1].stream, fields(&[("owner", "me"), ("app", "web")]), "{protocol}");
+    }
+}
+
+fn maps_below_a_long_name_are_packed_and_not_repeated_for_each_value(server: &dyn Server) {
+    let name = "n".repeat(50_000);
+    let leaves: Vec<String> = (0..2000).map(|n| format!("f{n}")).collect();
+    let below = map(&leaves.iter().map(|leaf| (leaf.as_str(), Value::from(1))).collect::<Vec<_>>());
+    let output = output(&server.url(), &[]);
+    let body = map(&[("log", "m".into()), ("outer", map(&[(&name, below)]))]);
+    assert_eq!(output.flush(&event(now(), body)), Flushed::Done);
+    let rows = server.rows((0, 0));
+    let extra: serde_json::Value = serde_json::from_str(rows[0].field("_extra")).unwrap();
+    assert_eq!(extra[format!("outer.{name}")].as_object().unwrap().len(), leaves.len());
+    assert_eq!((output.count(Reason::LongName), output.count(Reason::Truncated)), (1, 0));
 }

@@ -326,16 +326,23 @@ fn names_given_twice_keep_the_last_value(server: &dyn Server) {
     ]);
     let flat_last =
         map(&[("log", "m".into()), ("kubernetes", pod("nested")), ("kubernetes.pod_name", "flat".into())]);
-    let chunk = [event(start, twice), event(start + 1, flat_last)].concat();
+    let small_last = Value::Map(vec![
+        ("log".into(), "m".into()),
+        ("kubernetes".into(), pod("first")),
+        ("kubernetes".into(), map(&[("pod_name", "small".into())])),
+    ]);
+    let chunk = [event(start, twice), event(start + 1, flat_last), event(start + 2, small_last)].concat();
     assert_eq!(output.flush(&chunk), Flushed::Done);
     let rows = server.rows((0, 0));
+    assert_eq!(rows[2].field("kubernetes.pod_name"), "small");
+    assert_eq!(rows[2].stream["kubernetes.pod_name"], "small");
     assert_eq!(rows[0].field("stream"), "last");
     assert_eq!(rows[0].field("a.b"), "nested");
     assert_eq!(rows[0].field("kubernetes.pod_name"), "last");
     assert_eq!(rows[1].field("kubernetes.pod_name"), "flat");
     assert_eq!(rows[1].stream["kubernetes.pod_name"], "flat");
     assert_eq!(rows[1].stream["kubernetes.namespace_name"], "shop");
-    assert_eq!(output.count(Reason::Duplicate), 4);
+    assert_eq!(output.count(Reason::Duplicate), 5);
 }
 
 fn invalid_utf8_is_replaced_and_told(server: &dyn Server) {
