@@ -1,8 +1,7 @@
 //! Death at any point: the input runs in a process of its own, which is killed again and again.
 
 use std::{
-    fs::{File, OpenOptions},
-    io::Write,
+    fs,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
@@ -22,20 +21,25 @@ use crate::{
 
 const FOLDER: &str = "FLB_KUBE_TEST_FOLDER";
 const SERVER: &str = "FLB_KUBE_TEST_SERVER";
+const TAKEN: &str = "taken";
 
-/// An engine that has taken a batch once it is in a file, as with the host's storage on disk. The size of the last
-/// batch is in another.
+/// An engine that has taken a batch once it is a file in a folder, as with the host's storage on disk: whole or not
+/// at all. The size of the last batch is in another file.
 struct OnDisk {
-    taken: File,
-    last: PathBuf,
+    folder: PathBuf,
+    count: usize,
 }
 
 impl Engine for OnDisk {
     fn append(&mut self, records: usize, data: &[u8]) -> Result<(), NotTaken> {
-        std::fs::write(&self.last, records.to_string()).map_err(|_| NotTaken)?;
+        fs::write(self.folder.join("last"), records.to_string()).map_err(|_| NotTaken)?;
         // Time to die in: whoever commits before the engine took the batch loses it here.
         std::thread::sleep(Duration::from_millis(5));
-        self.taken.write_all(data).map_err(|_| NotTaken)
+        let (written, taken) = (self.folder.join("written"), self.folder.join(TAKEN));
+        fs::write(&written, data).map_err(|_| NotTaken)?;
+        fs::rename(written, taken.join(format!("{:06}", self.count))).map_err(|_| NotTaken)?;
+        self.count += 1;
+        Ok(())
     }
 }
 
@@ -53,8 +57,9 @@ fn child_that_is_killed() {
     });
     let tasks = Tasks::new(Owner { name: "input:kube_events:child".into(), level: 3 }).unwrap();
     let input = KubeEvents::start(options.unwrap(), tasks, Wake::new(|| ())).unwrap();
-    let taken = OpenOptions::new().append(true).create(true).open(folder.join("taken")).unwrap();
-    let mut engine = OnDisk { taken, last: folder.join("last") };
+    fs::create_dir_all(folder.join(TAKEN)).unwrap();
+    let count = fs::read_dir(folder.join(TAKEN)).unwrap().count();
+    let mut engine = OnDisk { folder: folder.to_owned(), count };
     // It ends by itself if the parent can't end it.
     let deadline = Instant::now() + DEADLINE;
     while Instant::now() < deadline {
@@ -83,7 +88,10 @@ fn child(folder: &Path, server: &ApiServer) -> Killed {
 }
 
 fn taken(folder: &Path) -> Vec<Record> {
-    records(&std::fs::read(folder.join("taken")).unwrap_or_default())
+    let Ok(batches) = fs::read_dir(folder.join(TAKEN)) else { return Vec::new() };
+    let mut batches: Vec<PathBuf> = batches.map(|batch| batch.unwrap().path()).collect();
+    batches.sort();
+    batches.iter().flat_map(|batch| records(&fs::read(batch).unwrap())).collect()
 }
 
 #[test]
@@ -102,7 +110,7 @@ fn an_input_that_is_killed_at_any_point_loses_nothing_and_repeats_little() {
             std::thread::sleep(Duration::from_millis(1));
         }
         drop(running);
-        let last = std::fs::read_to_string(folder.path().join("last")).unwrap();
+        let last = fs::read_to_string(folder.path().join("last")).unwrap();
         under_way += last.parse::<usize>().unwrap_or(1_000);
     }
     let total = 1_000 + rounds * batch;
