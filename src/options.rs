@@ -160,6 +160,9 @@ impl Value for Size {
 
     fn parse(text: &str) -> Result<Self, String> {
         let wrong = || "is not a size such as 100, 32K, 5M or 1G".to_string();
+        if text.eq_ignore_ascii_case("false") {
+            return Ok(Self(0)); // as the host reads it: buffer_size false
+        }
         let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
         let (number, unit) = text.split_at(digits);
         let factor = match unit.trim().to_ascii_lowercase().as_str() {
@@ -320,6 +323,23 @@ mod tests {
         }
         for text in ["10000000000000000000", "99999999999d", &"9".repeat(400)] {
             assert_eq!(Duration::parse(text), Err("is too long a time".into()), "{text}");
+        }
+    }
+
+    #[test]
+    fn sizes_are_read_as_the_host_counts() {
+        for (text, bytes) in [
+            ("0", 0),
+            ("32k", 32_000),
+            ("32KB", 32_000),
+            ("5 M", 5_000_000),
+            ("1G", 1_000_000_000),
+            ("False", 0),
+        ] {
+            assert_eq!(Size::parse(text), Ok(Size(bytes)), "{text}");
+        }
+        for text in ["", "-1", "K", "1.5.2M", "5T", "99999999999999999999", "20000000000G"] {
+            assert!(Size::parse(text).is_err(), "{text}");
         }
     }
 
