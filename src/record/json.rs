@@ -1,7 +1,7 @@
 //! JSON text to msgpack, in one pass and without a tree.
 //!
 //! Serves `merge` and `splice`. Reads what the host's own packer reads: raw control characters and bytes that are no UTF-8 stay as
-//! they are within texts, whole numbers beyond 64 bits become floats. Invariant: text that is not exactly one object
+//! they are within texts, whole numbers beyond 64 bits become floats, beyond floats nothing is read. Invariant: text that is not exactly one object
 //! yields nothing.
 
 use std::ops::Range;
@@ -284,7 +284,7 @@ impl<'a> Input<'a> {
         } else if is_whole && let Ok(number) = number.parse() {
             write::uint(out, number);
         } else {
-            write::f64(out, number.parse().ok()?);
+            write::f64(out, number.parse().ok().filter(|number: &f64| number.is_finite())?);
         }
         Some(())
     }

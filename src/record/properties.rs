@@ -267,3 +267,12 @@ fn json_that_is_too_deep_is_left_as_text() {
     assert!(object.read(nested(100).as_bytes(), false));
     assert!(!object.read(nested(1_000_000).as_bytes(), false));
 }
+
+#[test]
+fn json_with_a_number_beyond_all_floats_is_left_as_text() {
+    let mut object = Object::default();
+    assert!(object.read(b"{\"a\":1e308}", false));
+    for number in ["1e309", "-1e309", &"9".repeat(400)] {
+        assert!(!object.read(format!("{{\"a\":{number}}}").as_bytes(), false), "{number}");
+    }
+}
