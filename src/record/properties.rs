@@ -276,3 +276,19 @@ fn json_with_a_number_beyond_all_floats_is_left_as_text() {
         assert!(!object.read(format!("{{\"a\":{number}}}").as_bytes(), false), "{number}");
     }
 }
+
+/// The record that comes of `body`, merged without keeping the line.
+fn merged(body: Vec<(Value, Value)>) -> Value {
+    let merge = Merge { key: None, trim: true, keep: false };
+    let event = Value::Array(vec![1.into(), Value::Map(body)]);
+    let mut out = Vec::new();
+    splice(&encoded(&event), Addition::default(), Some(&merge), &mut out);
+    decoded(&out).as_array().unwrap()[1].clone()
+}
+
+#[test]
+fn of_a_line_that_comes_twice_the_last_is_merged() {
+    let line = |text: &str| (Value::from("log"), Value::from(text));
+    let record = merged(vec![line("{\"a\":1}"), line("{\"b\":2}")]);
+    assert_eq!(record, Value::Map(vec![("b".into(), 2.into())]));
+}
