@@ -292,3 +292,16 @@ fn of_a_line_that_comes_twice_the_last_is_merged() {
     let record = merged(vec![line("{\"a\":1}"), line("{\"b\":2}")]);
     assert_eq!(record, Value::Map(vec![("b".into(), 2.into())]));
 }
+
+#[test]
+fn many_fields_of_a_line_replace_as_many_of_its_record() {
+    let name = |n: usize| format!("field-{n}");
+    let line: serde_json::Map<_, _> = (0..50_000).map(|n| (name(2 * n), 1.into())).collect();
+    let mut body: Vec<(Value, Value)> = (0..50_000).map(|n| (name(n).into(), 0.into())).collect();
+    body.push(("log".into(), serde_json::Value::Object(line).to_string().into()));
+    let record = merged(body);
+    let pairs = record.as_map().unwrap();
+    assert_eq!(pairs.len(), 25_000 + 50_000);
+    let number = |key: &Value| key.as_str().unwrap()["field-".len()..].parse::<usize>().unwrap();
+    assert!(pairs[..25_000].iter().all(|(key, value)| number(key) % 2 == 1 && *value == 0.into()));
+}
