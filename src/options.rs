@@ -126,6 +126,9 @@ macro_rules! integers {
 }
 integers!(u16, u32, u64, usize, i32, i64);
 
+/// A hundred years: clocks can add it to any time of theirs.
+const LONGEST: Duration = Duration::from_secs(100 * 36525 * 864);
+
 impl Value for Duration {
     const KIND: Kind = Kind::Time;
 
@@ -141,7 +144,10 @@ impl Value for Duration {
             _ => return Err("is not a time such as 10, 500ms, 30s, 5m, 1h or 2d".into()),
         };
         let number: f64 = number.parse().map_err(|_| "is not a time such as 10, 500ms, 30s, 5m, 1h or 2d")?;
-        Duration::try_from_secs_f64(number * factor).map_err(|_| "is too long a time".into())
+        match Duration::try_from_secs_f64(number * factor) {
+            Ok(time) if time <= LONGEST => Ok(time),
+            _ => Err("is too long a time".into()),
+        }
     }
 }
 
@@ -154,6 +160,9 @@ impl Value for Size {
 
     fn parse(text: &str) -> Result<Self, String> {
         let wrong = || "is not a size such as 100, 32K, 5M or 1G".to_string();
+        if text.eq_ignore_ascii_case("false") {
+            return Ok(Self(0)); // as the host reads it: buffer_size false
+        }
         let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
         let (number, unit) = text.split_at(digits);
         let factor = match unit.trim().to_ascii_lowercase().as_str() {
@@ -300,6 +309,38 @@ mod tests {
     fn a_bad_value_is_named_with_its_key_and_the_reason() {
         let bad = load(&[("wait", "soon")]).unwrap_err().to_string();
         assert_eq!(bad, "option 'wait': 'soon' is not a time such as 10, 500ms, 30s, 5m, 1h or 2d");
+    }
+
+    #[test]
+    fn times_are_read_up_to_what_a_clock_can_add() {
+        for (text, seconds) in
+            [("0", 0.0), ("1.5", 1.5), ("500ms", 0.5), ("5 m", 300.0), ("36500d", 36500.0 * 86400.0)]
+        {
+            assert_eq!(Duration::parse(text).map(|time| time.as_secs_f64()), Ok(seconds), "{text}");
+        }
+        for text in ["", ".", "1.2.3", "-5", "+5", "nan", "inf", "1e999", "5 weeks"] {
+            assert!(Duration::parse(text).unwrap_err().starts_with("is not a time"), "{text}");
+        }
+        for text in ["10000000000000000000", "99999999999d", &"9".repeat(400)] {
+            assert_eq!(Duration::parse(text), Err("is too long a time".into()), "{text}");
+        }
+    }
+
+    #[test]
+    fn sizes_are_read_as_the_host_counts() {
+        for (text, bytes) in [
+            ("0", 0),
+            ("32k", 32_000),
+            ("32KB", 32_000),
+            ("5 M", 5_000_000),
+            ("1G", 1_000_000_000),
+            ("False", 0),
+        ] {
+            assert_eq!(Size::parse(text), Ok(Size(bytes)), "{text}");
+        }
+        for text in ["", "-1", "K", "1.5.2M", "5T", "99999999999999999999", "20000000000G"] {
+            assert!(Size::parse(text).is_err(), "{text}");
+        }
     }
 
     #[test]

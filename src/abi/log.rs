@@ -131,17 +131,30 @@ impl Subscriber for HostLog {
 /// An event as one line: the message, then other fields.
 struct Line(String);
 
+impl Line {
+    /// Appends `text`, parts of which tags and servers choose: it neither begins a line nor commands a terminal.
+    fn clean(&mut self, text: &str) {
+        self.0.push_str(&text.replace(char::is_control, " "));
+    }
+}
+
 impl Visit for Line {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        let start = self.0.len();
-        let _ = match field.name() {
-            "message" => write!(self.0, "{value:?}"),
-            name => write!(self.0, " {name}={value:?}"),
-        };
-        if self.0[start..].contains(['\n', '\r']) {
-            let clean = self.0[start..].replace(['\n', '\r'], " ");
-            self.0.truncate(start);
-            self.0.push_str(&clean);
+        match field.name() {
+            "message" => self.clean(&format!("{value:?}")),
+            name => self.clean(&format!(" {name}={value:?}")),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_others_name_can_neither_begin_a_line_nor_command_a_terminal() {
+        let mut line = Line("[filter:kube:kube.0] ".into());
+        line.clean("tag 'a\r\n[error] b\x1b[2J\x07\u{9b}31m\0é'");
+        assert_eq!(line.0, "[filter:kube:kube.0] tag 'a  [error] b [2J  31m é'");
     }
 }

@@ -180,11 +180,23 @@ impl<O: Output> Registration<O> {
         let instance: &'static Instance<O> = unsafe { &*ptr::from_ref(&*running.instance) };
         let job = Arc::new(Job::default());
         let answer = Answer(Arc::clone(&job));
-        instance.tasks.spawn_blocking(move || {
-            let flushed =
-                guard(O::NAME, "flush", Flushed::Retry, || instance.plugin.flush(Chunk { tag, data }));
-            answer.is(flushed);
+        let work = move || {
+            if answer.begin() {
+                let flushed =
+                    guard(O::NAME, "flush", Flushed::Retry, || instance.plugin.flush(Chunk { tag, data }));
+                answer.is(flushed);
+            }
+        };
+        // Where no thread can be made this panics, and leaves the work in a queue, where a later thread may find it.
+        let is_queued = instance.owner.scope(|| {
+            guard(O::NAME, "flush", false, || {
+                instance.tasks.spawn_blocking(work);
+                true
+            })
         });
+        if !is_queued {
+            job.abandon();
+        }
         let flushed = job.wait(|| {
             if running.engine.as_ref().is_some_and(|engine| !engine.is_running()) {
                 instance.tasks.begin_stop(); // the host joins its workers now: don't keep it waiting for a server
@@ -236,25 +248,45 @@ fn check_keys<O: Output>(property: &dyn Fn(&CStr) -> Option<String>) -> Result<(
 /// A flush under way on a thread of ours.
 #[derive(Default)]
 struct Job {
-    answer: Mutex<Option<Flushed>>,
+    state: Mutex<State>,
     answered: Condvar,
+}
+
+#[derive(Default, Clone, Copy, PartialEq, Eq)]
+enum State {
+    #[default]
+    Waiting,
+    Begun,
+    Answered(Flushed),
 }
 
 impl Job {
     /// Waits for the answer; calls `look` now and then.
     fn wait(&self, look: impl Fn()) -> Flushed {
-        let mut answer = self.answer.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state();
         loop {
-            if let Some(answer) = *answer {
+            if let State::Answered(answer) = *state {
                 return answer;
             }
             let (back, timeout) =
-                self.answered.wait_timeout(answer, LOOK).unwrap_or_else(PoisonError::into_inner);
-            answer = back;
+                self.answered.wait_timeout(state, LOOK).unwrap_or_else(PoisonError::into_inner);
+            state = back;
             if timeout.timed_out() {
                 look();
             }
         }
+    }
+
+    /// Answers "retry" unless the job has begun: then it must be waited for.
+    fn abandon(&self) {
+        let mut state = self.state();
+        if *state == State::Waiting {
+            *state = State::Answered(Flushed::Retry);
+        }
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -262,14 +294,61 @@ impl Job {
 struct Answer(Arc<Job>);
 
 impl Answer {
+    /// Whether the job is still wanted. If not, what it would read is gone.
+    fn begin(&self) -> bool {
+        let mut state = self.0.state();
+        let is_wanted = *state == State::Waiting;
+        if is_wanted {
+            *state = State::Begun;
+        }
+        is_wanted
+    }
+
     fn is(self, flushed: Flushed) {
-        *self.0.answer.lock().unwrap_or_else(PoisonError::into_inner) = Some(flushed);
+        *self.0.state() = State::Answered(flushed);
     }
 }
 
 impl Drop for Answer {
     fn drop(&mut self) {
-        self.0.answer.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(Flushed::Retry);
+        let mut state = self.0.state();
+        if !matches!(*state, State::Answered(_)) {
+            *state = State::Answered(Flushed::Retry);
+        }
+        drop(state);
         self.0.answered.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_that_was_abandoned_never_begins() {
+        let job = Arc::new(Job::default());
+        let answer = Answer(Arc::clone(&job));
+        job.abandon();
+        assert_eq!(job.wait(|| ()), Flushed::Retry);
+        assert!(!answer.begin());
+    }
+
+    #[test]
+    fn a_job_that_has_begun_is_waited_for() {
+        let job = Arc::new(Job::default());
+        let answer = Answer(Arc::clone(&job));
+        assert!(answer.begin());
+        job.abandon();
+        answer.is(Flushed::Done);
+        assert_eq!(job.wait(|| ()), Flushed::Done);
+    }
+
+    #[test]
+    fn a_job_that_is_dropped_is_tried_again() {
+        let job = Arc::new(Job::default());
+        let answer = Answer(Arc::clone(&job));
+        assert!(answer.begin());
+        drop(answer);
+        assert_eq!(job.wait(|| ()), Flushed::Retry);
     }
 }

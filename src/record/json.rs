@@ -1,14 +1,17 @@
 //! JSON text to msgpack, in one pass and without a tree.
 //!
-//! Serves `merge` and `splice`. Reads what the host's own packer reads: raw control characters and bytes that are no UTF-8 stay as
-//! they are within texts, whole numbers beyond 64 bits become floats. Invariant: text that is not exactly one object
-//! yields nothing.
+//! Serves `merge` and `splice`. Reads what the host's own packer reads: raw control characters and bytes that are no
+//! UTF-8 stay as they are within texts, whole numbers beyond 64 bits become floats, and a number beyond floats spoils
+//! the whole. Invariant: text that is not exactly one object yields nothing.
 
 use std::ops::Range;
 
 use memchr::memchr2;
 
 use super::{reader::Map, write};
+
+/// So many keys are looked at one by one.
+const FEW: usize = 32;
 
 /// Deeper text is left as text.
 const DEEPEST: usize = 128;
@@ -18,6 +21,8 @@ const DEEPEST: usize = 128;
 pub struct Object {
     entries: Vec<u8>,
     keys: Vec<Range<usize>>,
+    /// The keys in order, where they are too many to be looked at one by one.
+    sorted: Vec<Range<usize>>,
     open: Vec<Open>,
     text: Vec<u8>,
 }
@@ -38,7 +43,11 @@ impl Object {
 
     /// Whether `key`, as msgpack, is one of its own.
     pub fn has(&self, key: &[u8]) -> bool {
-        self.keys.iter().any(|range| &self.entries[range.clone()] == key)
+        let bytes = |range: &Range<usize>| &self.entries[range.clone()];
+        match self.sorted.is_empty() {
+            true => self.keys.iter().any(|range| bytes(range) == key),
+            false => self.sorted.binary_search_by(|range| bytes(range).cmp(key)).is_ok(),
+        }
     }
 
     /// Becomes a copy of `map`.
@@ -49,6 +58,15 @@ impl Object {
             let start = self.entries.len();
             self.entries.extend_from_slice(pair.bytes);
             self.keys.push(start..start + pair.key.len());
+        }
+        self.sort();
+    }
+
+    fn sort(&mut self) {
+        self.sorted.clear();
+        if self.keys.len() > FEW {
+            self.sorted.extend_from_slice(&self.keys);
+            self.sorted.sort_unstable_by_key(|range| &self.entries[range.clone()]);
         }
     }
 
@@ -65,6 +83,7 @@ impl Object {
         std::mem::swap(&mut self.text, &mut self.entries);
         self.keys.clear();
         self.keys.push(0..end);
+        self.sorted.clear();
     }
 
     /// Reads `text`; answers whether it is one object. With `trim`, its own texts lose line ends at their end.
@@ -72,7 +91,9 @@ impl Object {
         self.entries.clear();
         self.keys.clear();
         self.open.clear();
-        Input { text, at: 0 }.object(self, trim).is_some()
+        let is_object = Input { text, at: 0 }.object(self, trim).is_some();
+        self.sort();
+        is_object
     }
 
     fn push_text(&mut self, text: Text<'_>, trim: bool) {
@@ -284,7 +305,7 @@ impl<'a> Input<'a> {
         } else if is_whole && let Ok(number) = number.parse() {
             write::uint(out, number);
         } else {
-            write::f64(out, number.parse().ok()?);
+            write::f64(out, number.parse().ok().filter(|number: &f64| number.is_finite())?);
         }
         Some(())
     }

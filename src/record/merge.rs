@@ -24,7 +24,9 @@ pub struct Merge {
 impl Merge {
     /// Reads the fields of the line in `body` into `fields`; answers whether they can be merged.
     pub fn read(&self, body: Map<'_>, fields: &mut Object) -> bool {
-        let Some(line) = body.get(LOG) else { return false };
+        // Of a key that comes twice the last counts.
+        let Some(line) = body.pairs().filter(|pair| text(pair.key) == Some(LOG)).last() else { return false };
+        let line = line.value;
         match (text(line), Map::of(line)) {
             (Some(text), _) if !fields.read(text, self.trim) => return false,
             (Some(_), _) => {}

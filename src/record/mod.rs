@@ -7,6 +7,7 @@ mod json;
 pub mod merge;
 pub mod reader;
 pub mod splice;
+pub(crate) mod walk;
 pub mod write;
 
 #[cfg(test)]

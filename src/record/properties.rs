@@ -267,3 +267,41 @@ fn json_that_is_too_deep_is_left_as_text() {
     assert!(object.read(nested(100).as_bytes(), false));
     assert!(!object.read(nested(1_000_000).as_bytes(), false));
 }
+
+#[test]
+fn json_with_a_number_beyond_all_floats_is_left_as_text() {
+    let mut object = Object::default();
+    assert!(object.read(b"{\"a\":1e308}", false));
+    for number in ["1e309", "-1e309", &"9".repeat(400)] {
+        assert!(!object.read(format!("{{\"a\":{number}}}").as_bytes(), false), "{number}");
+    }
+}
+
+/// The record that comes of `body`, merged without keeping the line.
+fn merged(body: Vec<(Value, Value)>) -> Value {
+    let merge = Merge { key: None, trim: true, keep: false };
+    let event = Value::Array(vec![1.into(), Value::Map(body)]);
+    let mut out = Vec::new();
+    splice(&encoded(&event), Addition::default(), Some(&merge), &mut out);
+    decoded(&out).as_array().unwrap()[1].clone()
+}
+
+#[test]
+fn of_a_line_that_comes_twice_the_last_is_merged() {
+    let line = |text: &str| (Value::from("log"), Value::from(text));
+    let record = merged(vec![line("{\"a\":1}"), line("{\"b\":2}")]);
+    assert_eq!(record, Value::Map(vec![("b".into(), 2.into())]));
+}
+
+#[test]
+fn many_fields_of_a_line_replace_as_many_of_its_record() {
+    let name = |n: usize| format!("field-{n}");
+    let line: serde_json::Map<_, _> = (0..50_000).map(|n| (name(2 * n), 1.into())).collect();
+    let mut body: Vec<(Value, Value)> = (0..50_000).map(|n| (name(n).into(), 0.into())).collect();
+    body.push(("log".into(), serde_json::Value::Object(line).to_string().into()));
+    let record = merged(body);
+    let pairs = record.as_map().unwrap();
+    assert_eq!(pairs.len(), 25_000 + 50_000);
+    let number = |key: &Value| key.as_str().unwrap()["field-".len()..].parse::<usize>().unwrap();
+    assert!(pairs[..25_000].iter().all(|(key, value)| number(key) % 2 == 1 && *value == 0.into()));
+}

@@ -1,8 +1,9 @@
 //! Reads msgpack events where they lie: no copy, no tree, no recursion.
 //!
-//! Serves the filter and the output. Accepts what hosts of all versions make: `[[time, metadata], body]`,
-//! `[time, body]`, headers of any width. Invariant: whatever the bytes are, reading ends and never panics; what can't
-//! be read, be it cut or damaged, is left for the caller to pass on.
+//! Use it where whole events, maps and values are taken or passed on as bytes, as the filter does; use `super::walk`
+//! where types matter and every value is looked at once. Accepts what hosts of all versions make:
+//! `[[time, metadata], body]`, `[time, body]`, headers of any width. Invariant: whatever the bytes are, reading ends
+//! and never panics; what can't be read, be it cut or damaged, is left for the caller to pass on.
 
 /// Seconds of the event time that marks the start of a group.
 const GROUP_START: u64 = 0xffff_ffff;

@@ -15,8 +15,8 @@ use super::{
     rules::Rules,
     tally::{Counts, Reason},
     text, time,
-    walk::{Damaged, Value, Walk},
 };
+use crate::record::walk::{Damaged, Value, Walk};
 
 /// The keys whose maps are the same for all records of a container.
 const SHARED_KEYS: [&[u8]; 2] = [b"kubernetes", b"kubernetes_namespace"];

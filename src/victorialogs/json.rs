@@ -6,8 +6,8 @@ use super::{
     limits::JSON_DEPTH,
     tally::{Counts, Reason},
     text,
-    walk::{Damaged, Value, Walk},
 };
+use crate::record::walk::{Damaged, Value, Walk};
 
 /// Appends UTF-8 `text` as a JSON string.
 pub(crate) fn string(out: &mut Vec<u8>, text: &[u8]) {

@@ -12,8 +12,8 @@ use super::{
     row::{Role, Row},
     rules::Rules,
     tally::Counts,
-    walk::{Value, Walk},
 };
+use crate::record::walk::{Value, Walk};
 
 /// Fields of a stream, ready for the wire.
 #[derive(Debug, Default, Clone)]

@@ -22,7 +22,6 @@ mod row;
 mod rules;
 mod text;
 mod time;
-mod walk;
 
 pub use config::Config;
 pub use deliver::{Delivery, Outcome};

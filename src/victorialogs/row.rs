@@ -9,8 +9,8 @@ use super::{
     rules::Rules,
     tally::{Counts, Reason},
     text,
-    walk::{Damaged, Value, Walk},
 };
+use crate::record::walk::{Damaged, Value, Walk};
 
 /// Text that lies in the chunk, or in the row's own memory.
 #[derive(Debug, Clone, Copy)]

@@ -2,7 +2,7 @@
 //!
 //! Serves `row`. Invariant: what the server would read differently is not read at all.
 
-use super::walk::Value;
+use crate::record::walk::Value;
 
 const SECOND: i128 = 1_000_000_000;
 
@@ -18,7 +18,8 @@ pub(crate) fn of_event(value: Value<'_>) -> Option<i64> {
         Value::Signed(seconds) => clamp(i128::from(seconds) * SECOND),
         Value::Float(seconds) if seconds.is_finite() => {
             let whole = seconds.floor();
-            clamp(whole as i128 * SECOND + ((seconds - whole) * 1e9).round() as i128)
+            let nanos = ((seconds - whole) * 1e9).round() as i128;
+            clamp((whole as i128).saturating_mul(SECOND).saturating_add(nanos))
         }
         _ => None,
     }
@@ -155,7 +156,10 @@ mod tests {
         assert_eq!(of_event(Value::Ext(0, &ext)), Some(seconds * 1_000_000_000 + nanos));
         assert_eq!(of_event(Value::Unsigned(7)), Some(7_000_000_000));
         assert_eq!(of_event(Value::Float(7.25)), Some(7_250_000_000));
-        assert_eq!(of_event(Value::Float(f64::NAN)), None);
+        assert_eq!(of_event(Value::Float(-0.5)), Some(-500_000_000));
+        for no_time in [f64::NAN, f64::INFINITY, 1e300, -1e300] {
+            assert_eq!(of_event(Value::Float(no_time)), None, "{no_time}");
+        }
         assert_eq!(of_event(Value::Str(b"7")), None);
     }
 }

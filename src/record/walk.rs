@@ -1,10 +1,10 @@
 //! A borrowed walk over msgpack that tells types: one value at a time, nothing copied, nothing trusted.
 //!
-//! Serves the encoder, which must know numbers from text and must not go through a map twice only to learn where it
-//! ends; whole values and events are `record::reader`'s. Invariant: every step stays within the bytes; damage ends
+//! Use it where types matter and every value is looked at once, as the output's encoder does; use [`super::reader`]
+//! where whole events, maps and values are taken as bytes. Invariant: every step stays within the bytes; damage ends
 //! the walk and is told, never a panic.
 
-use crate::record::reader::value_len;
+use super::reader::value_len;
 
 /// The head of a value; for arrays and maps the items follow.
 #[derive(Debug, Clone, Copy, PartialEq)]
