@@ -181,4 +181,8 @@ fn a_url_that_is_none_is_refused_at_the_start() {
     let owner = Owner { name: "filter:kube:kube.0".into(), level: 3 };
     let said = PodWatch::shared(&config, &owner).err().unwrap().to_string();
     assert!(said.contains("'api-server:6443'") && said.contains("http://"), "{said}");
+
+    config.client.url = "https://me:secret@api-server:6443".into();
+    let said = PodWatch::shared(&config, &owner).err().unwrap().to_string();
+    assert!(said.contains("kube_token_file") && !said.contains("secret"), "{said}");
 }

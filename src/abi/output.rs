@@ -8,8 +8,8 @@ use std::{
     ptr::{self, NonNull},
     slice,
     sync::{
-        Arc, Condvar, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        Arc, Condvar, Mutex, OnceLock, PoisonError,
+        atomic::{AtomicBool, AtomicPtr, Ordering},
     },
     time::Duration,
 };
@@ -36,6 +36,8 @@ const LOOK: Duration = Duration::from_millis(100);
 pub struct Registration<O: Output> {
     live: Mutex<Vec<Address<O>>>,
     host_checks_keys: AtomicBool,
+    texts: OnceLock<[CString; 2]>,
+    map: OnceLock<AtomicPtr<c_void>>,
 }
 
 /// A live instance, by address.
@@ -55,7 +57,12 @@ impl<O: Output> Registration<O> {
     /// No instance yet.
     #[allow(clippy::new_without_default, reason = "only a static's initialiser makes one")]
     pub const fn new() -> Self {
-        Self { live: Mutex::new(Vec::new()), host_checks_keys: AtomicBool::new(false) }
+        Self {
+            live: Mutex::new(Vec::new()),
+            host_checks_keys: AtomicBool::new(false),
+            texts: OnceLock::new(),
+            map: OnceLock::new(),
+        }
     }
 
     /// `FLBPluginRegister`: describes the plugin in as many bytes as the host allocated.
@@ -69,15 +76,18 @@ impl<O: Output> Registration<O> {
         if room < size_of::<sys::flb_plugin_proxy_def_32>() {
             return Kind::Output.refuse(O::NAME, &host.unknown_layout("output", Some(room)));
         }
-        let leak = |text: &str| CString::new(text).unwrap_or_default().into_raw().cast_const();
+        // A hot reload registers again: what the host keeps is made once.
+        let texts = self
+            .texts
+            .get_or_init(|| [O::NAME, O::DESCRIPTION].map(|text| CString::new(text).unwrap_or_default()));
         // SAFETY: the block has room for it.
         unsafe {
             definition.cast::<sys::flb_plugin_proxy_def_32>().write(sys::flb_plugin_proxy_def_32 {
                 type_: sys::FLB_PROXY_OUTPUT_PLUGIN,
                 proxy: sys::FLB_PROXY_GOLANG,
                 flags: 0,
-                name: leak(O::NAME),
-                description: leak(O::DESCRIPTION),
+                name: texts[0].as_ptr(),
+                description: texts[1].as_ptr(),
             });
         }
         if room >= size_of::<sys::flb_plugin_proxy_def_40>() {
@@ -86,9 +96,13 @@ impl<O: Output> Registration<O> {
         }
         let checks = room >= size_of::<sys::flb_plugin_proxy_def_48>() && host.wide_config_maps;
         if checks {
-            let map = config_map::leak(O::Options::SPECS, host.wide_config_maps);
+            let map = self
+                .map
+                .get_or_init(|| AtomicPtr::new(config_map::leak(O::Options::SPECS, host.wide_config_maps)));
             // SAFETY: the block has room for it.
-            unsafe { (*definition.cast::<sys::flb_plugin_proxy_def_48>()).config_map = map };
+            unsafe {
+                (*definition.cast::<sys::flb_plugin_proxy_def_48>()).config_map = map.load(Ordering::Relaxed);
+            }
         }
         self.host_checks_keys.store(checks, Ordering::Relaxed);
         0

@@ -286,6 +286,14 @@ impl Connection {
 
 fn server(url: &str) -> Result<Uri, BadConfig> {
     let bad = |reason: &str| BadConfig::Url { url: url.to_owned(), reason: reason.to_owned() };
+    if url.contains('@') {
+        // What stands before it is a secret: it is not shown.
+        let url = format!("…@{}", url.rsplit('@').next().unwrap_or_default());
+        return Err(BadConfig::Url {
+            url,
+            reason: "credentials in it are not used, set kube_token_file".into(),
+        });
+    }
     let url = match (env::var("KUBERNETES_SERVICE_HOST"), env::var("KUBERNETES_SERVICE_PORT")) {
         (Ok(host), Ok(port)) if url == IN_CLUSTER_URL => in_cluster(&host, &port),
         _ => url.trim().to_owned(),

@@ -17,8 +17,13 @@ pub(crate) mod victoria_logs;
 use std::{
     env,
     net::{Ipv4Addr, TcpListener},
+    os::{
+        linux::net::SocketAddrExt as _,
+        unix::net::{SocketAddr as UnixAddress, UnixListener},
+    },
     path::{Path, PathBuf},
     process::Command,
+    sync::Mutex,
     time::{Duration, Instant},
 };
 
@@ -43,10 +48,23 @@ fn on_path(program: &str) -> Option<PathBuf> {
     env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.is_file())
 }
 
-/// A port of 127.0.0.1 that was free a moment ago: for programs that can't be told to choose one and say which.
+/// A port of 127.0.0.1 for a program that can't be told to choose one and say which. It is of a range from which the
+/// system gives none by itself, and a name in the system's memory keeps other test processes off it.
 pub(crate) fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback has a free port");
-    listener.local_addr().expect("a bound socket has an address").port()
+    const RANGE: std::ops::Range<u32> = 20_000..30_000;
+    static RESERVED: Mutex<Vec<UnixListener>> = Mutex::new(Vec::new());
+    let count = RANGE.end - RANGE.start;
+    let ports = (0..count).map(|n| RANGE.start + (std::process::id() + n) % count);
+    for port in ports.filter_map(|port| u16::try_from(port).ok()) {
+        let name = UnixAddress::from_abstract_name(format!("flb-kube-test-port-{port}"));
+        let reserved = name.and_then(|name| UnixListener::bind_addr(&name));
+        let Ok(reserved) = reserved else { continue };
+        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            RESERVED.lock().expect("no test panics in here").push(reserved);
+            return port;
+        }
+    }
+    panic!("loopback has no free port from {} to {}", RANGE.start, RANGE.end);
 }
 
 /// The first word of what `program --version` prints that looks like a version.

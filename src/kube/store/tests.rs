@@ -1,0 +1,194 @@
+//! The store, from both ends.
+
+use super::*;
+
+const GRACE: Duration = Duration::from_secs(60);
+
+fn empty() -> (Writer, Store) {
+    let (writer, store) = channel(Config { delete_grace: GRACE, namespaces: false });
+    writer.begin_list();
+    writer.end_list();
+    (writer, store)
+}
+
+fn pod(name: &str, uid: &str) -> Pod {
+    let json = serde_json::json!({"metadata": {"name": name, "namespace": "shop", "uid": uid}});
+    serde_json::from_value(json).unwrap()
+}
+
+fn uid(store: &Store, name: &str) -> Option<String> {
+    store.lookup("shop", name)?.meta.uid.clone()
+}
+
+#[test]
+fn a_list_shows_when_it_is_complete() {
+    let (writer, store) = channel(Config { delete_grace: GRACE, namespaces: false });
+    writer.begin_list();
+    writer.apply(pod("web", "1"));
+    assert_eq!(uid(&store, "web"), None);
+    assert!(!store.is_synced());
+    writer.end_list();
+    assert_eq!(uid(&store, "web").as_deref(), Some("1"));
+    assert!(store.is_synced());
+}
+
+#[test]
+fn a_list_that_broke_off_leaves_nothing_behind() {
+    let (writer, store) = empty();
+    writer.begin_list();
+    writer.apply(pod("half", "1"));
+    writer.begin_list();
+    writer.apply(pod("web", "2"));
+    writer.end_list();
+    assert_eq!(uid(&store, "half"), None);
+    assert_eq!(uid(&store, "web").as_deref(), Some("2"));
+}
+
+#[test]
+fn wanted_namespaces_belong_to_the_first_sync() {
+    let (writer, store) = channel(Config { delete_grace: GRACE, namespaces: true });
+    writer.begin_list();
+    writer.end_list();
+    assert!(!store.is_synced());
+    writer.begin_namespace_list();
+    writer.apply_namespace(serde_json::from_str(r#"{"metadata":{"name":"shop"}}"#).unwrap());
+    writer.end_namespace_list();
+    assert!(store.is_synced());
+    assert!(store.lookup_namespace("shop").is_some());
+}
+
+#[test]
+fn a_deleted_pod_stays_for_the_grace_time_through_a_new_list() {
+    let (writer, store) = empty();
+    writer.apply(pod("web", "1"));
+    writer.delete("shop", "web", "1");
+    writer.begin_list();
+    writer.end_list();
+    writer.sweep(Instant::now() + GRACE / 2);
+    assert_eq!(uid(&store, "web").as_deref(), Some("1"));
+    writer.sweep(Instant::now() + GRACE);
+    assert_eq!(uid(&store, "web"), None);
+}
+
+#[test]
+fn a_pod_that_a_new_list_leaves_out_stays_for_the_grace_time() {
+    let (writer, store) = empty();
+    writer.apply(pod("web", "1"));
+    writer.begin_list();
+    writer.end_list();
+    assert_eq!(uid(&store, "web").as_deref(), Some("1"));
+    writer.sweep(Instant::now() + GRACE);
+    assert!(store.is_empty());
+}
+
+#[test]
+fn a_new_pod_takes_the_name_over_and_a_late_deletion_of_the_old_is_not_meant_for_it() {
+    let (writer, store) = empty();
+    writer.apply(pod("web", "old"));
+    writer.apply(pod("web", "new"));
+    writer.delete("shop", "web", "old");
+    writer.sweep(Instant::now() + 2 * GRACE);
+    assert_eq!(uid(&store, "web").as_deref(), Some("new"));
+}
+
+#[test]
+fn a_pod_that_comes_back_is_no_longer_due() {
+    let (writer, store) = empty();
+    writer.apply(pod("web", "1"));
+    writer.delete("shop", "web", "1");
+    writer.apply(pod("web", "1"));
+    writer.sweep(Instant::now() + 2 * GRACE);
+    assert_eq!(uid(&store, "web").as_deref(), Some("1"));
+}
+
+#[test]
+fn what_records_do_not_show_does_not_move_the_generation() {
+    let (writer, store) = empty();
+    let version = |version: &str| {
+        let mut pod = pod("web", "1");
+        pod.meta.resource_version = Some(version.into());
+        pod
+    };
+    writer.apply(version("1"));
+    let before = (store.generation(), store.lookup("shop", "web").unwrap());
+    writer.apply(version("2"));
+    assert_eq!(store.generation(), before.0);
+    writer.begin_list();
+    writer.apply(version("3"));
+    writer.end_list();
+    assert!(Arc::ptr_eq(&before.1, &store.lookup("shop", "web").unwrap()));
+}
+
+#[tokio::test]
+async fn a_missed_pod_is_wished_for_once_until_it_is_found() {
+    let (writer, store) = empty();
+    (0..3).for_each(|_| store.missed("shop", "web"));
+    store.missed("shop", "other");
+    let wish = writer.next_wish().await;
+    assert_eq!((wish.namespace.as_str(), wish.pod.as_str()), ("shop", "web"));
+    writer.found(&wish, pod("web", "1"));
+    assert_eq!(uid(&store, "web").as_deref(), Some("1"));
+
+    let other = writer.next_wish().await;
+    assert_eq!(other.pod, "other");
+    writer.absent(&other);
+    store.missed("shop", "other");
+    let soon = tokio::time::timeout(Duration::from_millis(20), writer.next_wish()).await;
+    assert!(soon.is_err(), "asked again at once");
+}
+
+#[test]
+fn nothing_is_wished_for_before_the_first_list() {
+    let (writer, store) = channel(Config { delete_grace: GRACE, namespaces: false });
+    store.missed("shop", "web");
+    assert_eq!(writer.0.wishes.len(), 0);
+}
+
+#[tokio::test]
+async fn namespaces_that_can_not_be_listed_keep_no_pod_from_being_looked_up() {
+    let (writer, store) = channel(Config { delete_grace: GRACE, namespaces: true });
+    writer.begin_list();
+    writer.end_list();
+    store.missed("shop", "web");
+    assert_eq!(writer.next_wish().await.pod, "web");
+}
+
+#[test]
+fn a_watched_pod_is_better_than_a_looked_up_one() {
+    let (writer, store) = empty();
+    let wish = Wish { namespace: "shop".into(), pod: "web".into() };
+    writer.apply(pod("web", "watched"));
+    writer.found(&wish, pod("web", "looked up"));
+    assert_eq!(uid(&store, "web").as_deref(), Some("watched"));
+}
+
+#[test]
+fn a_looked_up_pod_is_forgotten_in_time() {
+    let (writer, store) = empty();
+    let wish = Wish { namespace: "shop".into(), pod: "web".into() };
+    writer.found(&wish, pod("web", "1"));
+    writer.sweep(Instant::now() + LOOKED_UP_FOR);
+    assert!(store.is_empty());
+}
+
+#[test]
+fn readers_see_each_pod_while_others_change() {
+    let (writer, store) = empty();
+    (0..500).for_each(|n| writer.apply(pod(&format!("web-{n}"), "1")));
+    std::thread::scope(|scope| {
+        let readers: Vec<_> = (0..3)
+            .map(|_| {
+                scope.spawn(|| {
+                    while store.lookup("shop", "end").is_none() {
+                        assert!((0..500).all(|n| store.lookup("shop", &format!("web-{n}")).is_some()));
+                    }
+                })
+            })
+            .collect();
+        (0..500).for_each(|n| writer.apply(pod(&format!("web-{n}"), "2")));
+        (0..500).for_each(|n| writer.apply(pod(&format!("more-{n}"), "1")));
+        writer.apply(pod("end", "1"));
+        readers.into_iter().for_each(|reader| reader.join().unwrap());
+    });
+    assert_eq!(store.len(), 1001);
+}
