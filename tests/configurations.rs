@@ -9,15 +9,16 @@ mod servers;
 
 use std::{
     env, fs,
-    os::unix::fs::symlink,
     path::{Path, PathBuf},
     process::Command,
 };
 
-use servers::{fluent_bit, roster};
+use servers::{
+    built::{ALL, FILTER, links},
+    fluent_bit, roster,
+};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
-const PLUGINS: [&str; 3] = ["flb-filter_kube.so", "flb-in_kube_events.so", "out_victorialogs.so"];
 /// Groups of the built-in's cases whose options the filter has.
 const GROUPS: [&str; 4] = ["core", "short_prefix", "merge", "keep_log"];
 
@@ -33,19 +34,11 @@ fn hosts(case: &str) -> Vec<PathBuf> {
     programs
 }
 
-/// The shared object under its three names.
-fn link_plugins(folder: &Path) {
-    let built = env::current_exe().unwrap().ancestors().nth(1).unwrap().join("libflb_kube.so");
-    for name in PLUGINS {
-        symlink(&built, folder.join(name)).unwrap();
-    }
-}
-
 #[test]
 fn every_configuration_to_deploy_passes_the_dry_run_of_every_host() {
     for host in hosts("configurations") {
         let folder = tempfile::tempdir().unwrap();
-        link_plugins(folder.path());
+        links(folder.path(), &ALL);
         for file in fs::read_dir(Path::new(ROOT).join("fluent-bit-conf")).unwrap() {
             let file = file.unwrap();
             let text = fs::read_to_string(file.path()).unwrap();
@@ -81,7 +74,7 @@ fn the_cases_of_the_built_in_filter_pass_through_a_stock_host() {
         // Before 4.0 a host that ends with its files may end before it wrote the last record, the built-in's too.
         let tries = if fluent_bit::version(&host).starts_with(['2', '3']) { 5 } else { 1 };
         let folder = tempfile::tempdir().unwrap();
-        link_plugins(folder.path());
+        let plugin = links(folder.path(), &[FILTER]).remove(0);
         for group in GROUPS {
             let run = || {
                 let done = Command::new("python3")
@@ -89,7 +82,7 @@ fn the_cases_of_the_built_in_filter_pass_through_a_stock_host() {
                     .arg("--bin")
                     .arg(&host)
                     .args(["--filter", "kube", "-k", group, "--plugin"])
-                    .arg(folder.path().join(PLUGINS[0]))
+                    .arg(&plugin)
                     .output()
                     .unwrap();
                 (done.status.success(), String::from_utf8_lossy(&done.stdout).into_owned())

@@ -5,32 +5,28 @@ use std::ffi::{CString, c_char, c_int};
 use super::sys;
 use crate::options::{Kind, OptionSpec};
 
+/// A row in the host's layout; the two differ in the room that the host keeps for itself.
+macro_rules! layout {
+    ($layout:ident, $words:literal) => {
+        |row: Row| sys::$layout {
+            type_: row.kind,
+            name: row.name,
+            def_value: row.default,
+            flags: 0,
+            set_property: 0,
+            offset: 0,
+            desc: row.doc,
+            host_owned: [0; $words],
+        }
+    };
+}
+
 /// Makes the map of `specs` in the host's stride. It is never freed: the host may read it as long as we are loaded.
 pub(super) fn leak(specs: &[OptionSpec], wide: bool) -> *mut libc::c_void {
     if wide {
-        let row = |row: Row| sys::flb_config_map_104 {
-            type_: row.kind,
-            name: row.name,
-            def_value: row.default,
-            flags: 0,
-            set_property: 0,
-            offset: 0,
-            desc: row.doc,
-            host_owned: [0; 7],
-        };
-        leak_rows(specs, row)
+        leak_rows(specs, layout!(flb_config_map_104, 7))
     } else {
-        let row = |row: Row| sys::flb_config_map_96 {
-            type_: row.kind,
-            name: row.name,
-            def_value: row.default,
-            flags: 0,
-            set_property: 0,
-            offset: 0,
-            desc: row.doc,
-            host_owned: [0; 6],
-        };
-        leak_rows(specs, row)
+        leak_rows(specs, layout!(flb_config_map_96, 6))
     }
 }
 
