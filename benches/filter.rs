@@ -15,7 +15,12 @@ use flb_kube::{
         resolve::{Resolver, TagForm},
         store::{self, Store},
     },
-    record::{merge::Merge, splice::splice, write},
+    record::{
+        merge::Merge,
+        splice::{Lines, splice},
+        treatment::Always,
+        write,
+    },
 };
 
 #[global_allocator]
@@ -25,7 +30,7 @@ const RECORDS: usize = 1000;
 
 fn main() {
     let resolver = resolver(known(1));
-    let fields = resolver.resolve(tag(0).as_bytes()).unwrap().addition().pairs.len();
+    let fields = resolver.resolve(tag(0).as_bytes()).unwrap().pairs().len();
     let events = chunk(&text()).len() / RECORDS;
     println!("a record has {events} bytes, the fields that it gains {fields}");
     divan::main();
@@ -91,12 +96,13 @@ fn chunk(log: &str) -> Vec<u8> {
 fn enrich(bencher: Bencher<'_, '_>, log: &str, merge: Option<Merge>) {
     let resolver = resolver(known(1));
     let (tag, chunk) = (tag(0), chunk(log));
+    let lines = Lines { merge };
     // The host's buffer is warm too: its allocator hands out the same pages again.
     let mut out = Vec::new();
     bencher.counter(ItemsCount::new(RECORDS)).bench_local(|| {
         out.clear();
         let fields = resolver.resolve(tag.as_bytes()).unwrap();
-        splice(divan::black_box(&chunk), fields.addition(), merge.as_ref(), &mut out)
+        splice(divan::black_box(&chunk), &lines, &mut Always(&fields), &mut out)
     });
 }
 
@@ -107,13 +113,13 @@ fn text_records(bencher: Bencher<'_, '_>) {
 
 #[divan::bench]
 fn text_records_with_merge_log(bencher: Bencher<'_, '_>) {
-    enrich(bencher, &text(), Some(Merge { key: None, trim: true, keep: true }));
+    enrich(bencher, &text(), Some(Merge::default()));
 }
 
 #[divan::bench]
 fn json_records_merged(bencher: Bencher<'_, '_>) {
     let log = r#"{"level":"info","status":200,"took":0.012,"path":"/index.html","user":null,"msg":"request served\n"}"#;
-    enrich(bencher, log, Some(Merge { key: None, trim: true, keep: false }));
+    enrich(bencher, log, Some(Merge { keep: false, ..Merge::default() }));
 }
 
 #[divan::bench]
@@ -123,7 +129,7 @@ fn text_records_into_a_fresh_buffer(bencher: Bencher<'_, '_>) {
     bencher.counter(ItemsCount::new(RECORDS)).bench_local(|| {
         let mut out = Vec::new();
         let fields = resolver.resolve(tag.as_bytes()).unwrap();
-        splice(divan::black_box(&chunk), fields.addition(), None, &mut out);
+        splice(divan::black_box(&chunk), &Lines::default(), &mut Always(&fields), &mut out);
         out
     });
 }

@@ -5,11 +5,14 @@
 
 use flb_kube::{
     kube::{
-        encode::{Enrichment, Layout},
+        encode::{self, Layout},
         pod::Pod,
         tag,
     },
-    record::splice::splice,
+    record::{
+        splice::{Lines, splice},
+        treatment::Always,
+    },
 };
 
 const TAG: &str = "kube.var.log.containers.web-7d9f_shop_nginx-\
@@ -31,10 +34,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let parts =
         tag::parse(TAG.as_bytes(), "kube.var.log.containers.").ok_or("a tag of the kubelet's form")?;
     let pod: Pod = serde_json::from_str(POD)?;
-    let fields = Enrichment::new(&Layout::default(), &parts, Some(&pod), None);
+    let fields = encode::treatment(&Layout::default(), &parts, Some(&pod), None);
 
     let mut enriched = Vec::new();
-    splice(&chunk, fields.addition(), None, &mut enriched);
+    splice(&chunk, &Lines::default(), &mut Always(&fields), &mut enriched);
     println!("{}", rmpv::decode::read_value(&mut enriched.as_slice())?);
     Ok(())
 }

@@ -16,7 +16,7 @@
 //!
 //! | Question | Answer |
 //! |---|---|
-//! | Where does an option live? | one row at the top of `plugins/<plugin>.rs` |
+//! | Where does an option live? | one row of an `options!` block in `plugins/<plugin>` |
 //! | What may a plugin do? | what [`plugin`] says, one screen |
 //! | Where is the background work? | tasks of [`runtime`], which end with their instance |
 //! | Where is unsafe code allowed? | in [`abi`] alone; SAFETY.md says what it relies on |

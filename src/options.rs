@@ -268,6 +268,51 @@ macro_rules! options {
     };
 }
 
+/// Declares options made of groups, each a struct of `options!`: `pub struct All { /// doc pub api: ApiOptions, }`.
+#[macro_export]
+macro_rules! option_groups {
+    (
+        $(#[doc = $struct_doc:literal])*
+        $vis:vis struct $name:ident {
+            $( $(#[doc = $doc:literal])+ $field:ident: $group:ty, )*
+        }
+    ) => {
+        $(#[doc = $struct_doc])*
+        #[derive(Debug, Clone)]
+        $vis struct $name {
+            $( $(#[doc = $doc])+ pub $field: $group, )*
+        }
+
+        impl $crate::options::Options for $name {
+            const SPECS: &'static [$crate::options::OptionSpec] = &$crate::options::joined::<{
+                0 $( + <$group as $crate::options::Options>::SPECS.len() )*
+            }>(&[$( <$group as $crate::options::Options>::SPECS, )*]);
+
+            fn load(
+                get: &dyn Fn(&str) -> Option<String>,
+            ) -> Result<Self, $crate::options::BadOption> {
+                Ok(Self { $( $field: <$group as $crate::options::Options>::load(get)?, )* })
+            }
+        }
+    };
+}
+
+/// The rows of all groups, in order; `N` is their number.
+pub const fn joined<const N: usize>(groups: &[&[OptionSpec]]) -> [OptionSpec; N] {
+    let mut all = [OptionSpec { key: "", kind: Kind::Text, default: "", doc: "" }; N];
+    let (mut at, mut group) = (0, 0);
+    while group < groups.len() {
+        let mut row = 0;
+        while row < groups[group].len() {
+            all[at] = groups[group][row];
+            at += 1;
+            row += 1;
+        }
+        group += 1;
+    }
+    all
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,7 +3,7 @@
 //! Serves `plugins/`, which implements it, and `abi/`, which calls it through the host's C tables. Nothing here
 //! knows either. Invariant: no method waits for I/O but [`Output::flush`], which runs on a thread of our own.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use crate::{options::Options, runtime::Tasks};
 
@@ -46,14 +46,29 @@ pub enum Filtered {
 
 /// A parser of the host's parsers file.
 pub trait Parser: Send + Sync {
-    /// The fields that the parser finds in `text`, as a msgpack map; `None` where it does not match.
-    fn parse(&self, text: &[u8]) -> Option<Vec<u8>>;
+    /// What the parser finds in `text`; `None` where it does not match.
+    fn parse(&self, text: &[u8]) -> Option<Parsed>;
+}
+
+/// What a parser of the host's found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parsed {
+    /// The fields, as a msgpack map.
+    pub fields: Vec<u8>,
+    /// The time that the text tells, in seconds since 1970 and nanoseconds; none if it tells none.
+    pub time: Option<(u64, u32)>,
+}
+
+/// The parsers of the host's parsers file.
+pub trait Parsers: Send + Sync {
+    /// The parser of that name, if there is one.
+    fn get(&self, name: &str) -> Option<Arc<dyn Parser>>;
 }
 
 /// What a filter may ask of its host while it starts.
 pub trait Host {
-    /// The parser of that name, if the host's parsers file has one.
-    fn parser(&self, name: &str) -> Option<Box<dyn Parser>>;
+    /// The host's parsers, for as long as the instance lives.
+    fn parsers(&self) -> Arc<dyn Parsers>;
 }
 
 /// A filter: a function over chunks, called by any of the host's threads.
@@ -107,12 +122,12 @@ pub trait Input: Sized + Send + Sync + 'static {
 
 /// Asks the host to call [`Input::collect`] soon; cheap, callable from any thread, never blocks.
 #[derive(Clone)]
-pub struct Wake(std::sync::Arc<dyn Fn() + Send + Sync>);
+pub struct Wake(Arc<dyn Fn() + Send + Sync>);
 
 impl Wake {
     /// Wraps what wakes the host.
     pub fn new(wake: impl Fn() + Send + Sync + 'static) -> Self {
-        Self(std::sync::Arc::new(wake))
+        Self(Arc::new(wake))
     }
 
     /// Wakes the host.

@@ -9,12 +9,13 @@ use std::{
     collections::HashMap,
     env, fs,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use flb_kube::{
     kube::Verbatim,
     options::Options,
-    plugin::{Chunk, Filter, Filtered, Host, Parser},
+    plugin::{Chunk, Filter, Filtered, Host, Parsed, Parser, Parsers},
     plugins::filter_kube::{KubeFilter, KubeOptions},
     record::{
         reader::{Events, Map, text},
@@ -37,16 +38,22 @@ struct Case {
 }
 
 /// A host whose only parser reads tags as the built-in's cases have them: namespace, pod, container.
-struct Parsers;
+struct TagParsers;
 
-impl Host for Parsers {
-    fn parser(&self, name: &str) -> Option<Box<dyn Parser>> {
-        (name == "kubernetes-tag").then(|| Box::new(Parsers) as Box<dyn Parser>)
+impl Host for TagParsers {
+    fn parsers(&self) -> Arc<dyn Parsers> {
+        Arc::new(TagParsers)
     }
 }
 
-impl Parser for Parsers {
-    fn parse(&self, tag: &[u8]) -> Option<Vec<u8>> {
+impl Parsers for TagParsers {
+    fn get(&self, name: &str) -> Option<Arc<dyn Parser>> {
+        (name == "kubernetes-tag").then(|| Arc::new(TagParsers) as Arc<dyn Parser>)
+    }
+}
+
+impl Parser for TagParsers {
+    fn parse(&self, tag: &[u8]) -> Option<Parsed> {
         let parts: Vec<&[u8]> = tag.split(|byte| *byte == b'.').collect();
         let mut map = Vec::new();
         write::map_header(&mut map, 3);
@@ -54,7 +61,7 @@ impl Parser for Parsers {
             write::str(&mut map, name);
             write::str(&mut map, part);
         }
-        (parts.len() == 3).then_some(map)
+        (parts.len() == 3).then_some(Parsed { fields: map, time: None })
     }
 }
 
@@ -100,7 +107,7 @@ fn run(folder: &Path, case: &Case) -> Vec<String> {
     properties.extend(case.properties.iter().map(|(key, value)| (key.to_lowercase(), value.clone())));
     let options = KubeOptions::load(&|key| properties.get(key).cloned()).unwrap();
     let tasks = Tasks::new(Owner { name: case.name.clone(), level: 1 }).unwrap();
-    let filter = KubeFilter::start(options, tasks, &Parsers).unwrap();
+    let filter = KubeFilter::start(options, tasks, &TagParsers).unwrap();
 
     let chunk = events(&folder.join("log").join(format!("{}.log", case.log)));
     let mut out = Vec::new();

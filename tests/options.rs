@@ -28,7 +28,7 @@ fn keys_are_unique_and_plain_lower_case() {
         let keys: BTreeSet<&str> = specs.iter().map(|spec| spec.key).collect();
         assert_eq!(keys.len(), specs.len(), "{plugin}: a key has two rows");
         for key in keys {
-            let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '.';
+            let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "_.-".contains(c);
             assert!(
                 key.starts_with(|c: char| c.is_ascii_lowercase()) && key.chars().all(plain),
                 "{plugin}: {key}"

@@ -6,7 +6,7 @@
 use std::{
     ffi::{CStr, CString, c_char, c_int},
     mem, ptr,
-    sync::OnceLock,
+    sync::{Arc, OnceLock},
 };
 
 use super::{elf, sys};
@@ -221,15 +221,30 @@ pub(super) struct Starting {
 }
 
 impl plugin::Host for Starting {
-    fn parser(&self, name: &str) -> Option<Box<dyn plugin::Parser>> {
+    fn parsers(&self) -> Arc<dyn plugin::Parsers> {
+        Arc::new(HostParsers(self.config))
+    }
+}
+
+/// The parsers that the config holds.
+struct HostParsers(*mut sys::flb_config);
+
+// SAFETY: the config outlives every instance, and its list of parsers is read-only once the configuration was read;
+// the host's own filters look parsers up while records pass.
+unsafe impl Send for HostParsers {}
+// SAFETY: as above.
+unsafe impl Sync for HostParsers {}
+
+impl plugin::Parsers for HostParsers {
+    fn get(&self, name: &str) -> Option<Arc<dyn plugin::Parser>> {
         let functions = &Host::get().functions;
         let name = CString::new(name).ok()?;
         let get = functions.flb_parser_get?;
-        // SAFETY: the config is the one of the running cb_init; the name is NUL-terminated.
-        let parser = unsafe { get(name.as_ptr(), self.config) };
+        // SAFETY: the config is alive as said above; the name is NUL-terminated.
+        let parser = unsafe { get(name.as_ptr(), self.0) };
         let parse = functions.flb_parser_do?;
         let parser = ptr::NonNull::new(parser)?;
-        Some(Box::new(HostParser { parser, parse }))
+        Some(Arc::new(HostParser { parser, parse }))
     }
 }
 
@@ -252,7 +267,7 @@ unsafe impl Send for HostParser {}
 unsafe impl Sync for HostParser {}
 
 impl plugin::Parser for HostParser {
-    fn parse(&self, text: &[u8]) -> Option<Vec<u8>> {
+    fn parse(&self, text: &[u8]) -> Option<plugin::Parsed> {
         let mut bytes = ptr::null_mut();
         let mut size = 0;
         let mut time = sys::flb_time { seconds: 0, nanoseconds: 0 };
@@ -274,6 +289,12 @@ impl plugin::Parser for HostParser {
         let fields = unsafe { std::slice::from_raw_parts(bytes.cast::<u8>(), size) }.to_vec();
         // SAFETY: the host's malloc is the process's; freed once.
         unsafe { libc::free(bytes) };
-        Some(fields)
+        let told = (u64::try_from(time.seconds), u32::try_from(time.nanoseconds));
+        let time = match told {
+            (Ok(0), Ok(0)) => None,
+            (Ok(seconds), Ok(nanos)) => Some((seconds, nanos)),
+            _ => None,
+        };
+        Some(plugin::Parsed { fields, time })
     }
 }

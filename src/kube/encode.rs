@@ -10,7 +10,7 @@ use super::{
     tag::TagParts,
     verbatim::Verbatim,
 };
-use crate::record::{splice::Addition, write};
+use crate::record::{treatment::Treatment, write};
 
 /// Which fields records gain.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -49,37 +49,29 @@ impl Layout {
     }
 }
 
-/// Fields in their final form.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Enrichment {
-    count: usize,
-    pairs: Box<[u8]>,
+/// `kubernetes` with the time under `dummy`, in UTC.
+pub fn dummy() -> Treatment {
+    let now = Zoned::now().with_time_zone(TimeZone::UTC);
+    let mut fields = Fields::under("kubernetes");
+    fields.text("dummy", Some(&now.strftime("%a %b %e %H:%M:%S %Y").to_string()));
+    Treatment::adding(fields.finish())
 }
 
-impl Enrichment {
-    /// As an addition to records.
-    pub fn addition(&self) -> Addition<'_> {
-        Addition { count: self.count, pairs: &self.pairs }
+/// What `parts` and, where it is known, the API say of a container.
+pub fn treatment(
+    layout: &Layout,
+    parts: &TagParts,
+    pod: Option<&Pod>,
+    namespace: Option<&Namespace>,
+) -> Treatment {
+    let pod = pod.filter(|pod| is_meant(parts, pod));
+    let mut pairs = kubernetes(layout, parts, pod);
+    if layout.namespaces() && !parts.namespace.is_empty() {
+        pairs.extend_from_slice(&kubernetes_namespace(layout, parts, namespace));
     }
-
-    /// `kubernetes` with the time under `dummy`, in UTC.
-    pub fn dummy() -> Self {
-        let now = Zoned::now().with_time_zone(TimeZone::UTC);
-        let mut fields = Fields::under("kubernetes");
-        fields.text("dummy", Some(&now.strftime("%a %b %e %H:%M:%S %Y").to_string()));
-        Self { count: 1, pairs: fields.finish().into() }
-    }
-
-    /// What `parts` and, where it is known, the API say of a container.
-    pub fn new(layout: &Layout, parts: &TagParts, pod: Option<&Pod>, namespace: Option<&Namespace>) -> Self {
-        let pod = pod.filter(|pod| is_meant(parts, pod));
-        let mut pairs = kubernetes(layout, parts, pod);
-        let has_namespace = layout.namespaces() && !parts.namespace.is_empty();
-        if has_namespace {
-            pairs.extend_from_slice(&kubernetes_namespace(layout, parts, namespace));
-        }
-        Self { count: 1 + usize::from(has_namespace), pairs: pairs.into() }
-    }
+    let mut treatment = Treatment::adding(pairs);
+    treatment.is_known = pod.is_some() || layout.tag_only;
+    treatment
 }
 
 /// Whether `pod` is the one that the tag names, not another that has its name now. A static pod's folder is named by

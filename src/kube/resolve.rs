@@ -13,12 +13,13 @@ use arc_swap::ArcSwapOption;
 use tracing::warn;
 
 use super::{
-    encode::{Enrichment, Layout},
+    encode::{self, Layout},
     pod::{Namespace, Pod},
     preload::Preload,
     store::Store,
     tag::{self, TagParser, TagParts},
 };
+use crate::record::treatment::Treatment;
 
 const SHARDS: usize = 16;
 /// A shard that is full starts anew: its tags are parsed again.
@@ -63,7 +64,7 @@ struct Answer {
     generation: u64,
     pod: Option<Arc<Pod>>,
     namespace: Option<Arc<Namespace>>,
-    enrichment: Arc<Enrichment>,
+    treatment: Arc<Treatment>,
 }
 
 impl Resolver {
@@ -74,7 +75,7 @@ impl Resolver {
     }
 
     /// The fields for records of `tag`; `None` if it names no pod.
-    pub fn resolve(&self, tag: &[u8]) -> Option<Arc<Enrichment>> {
+    pub fn resolve(&self, tag: &[u8]) -> Option<Arc<Treatment>> {
         let known = self.tag(tag);
         let parts = known.parts.as_ref()?;
         let generation = self.store.as_ref().map_or(0, Store::generation);
@@ -82,12 +83,12 @@ impl Resolver {
             && answer.generation == generation
         {
             self.wish(parts, answer.pod.is_none());
-            return Some(Arc::clone(&answer.enrichment));
+            return Some(Arc::clone(&answer.treatment));
         }
         let answer = Arc::new(self.answer(parts, generation, known.answer.load_full()));
         known.answer.store(Some(Arc::clone(&answer)));
         self.wish(parts, answer.pod.is_none());
-        Some(Arc::clone(&answer.enrichment))
+        Some(Arc::clone(&answer.treatment))
     }
 
     fn answer(&self, parts: &TagParts, generation: u64, before: Option<Arc<Answer>>) -> Answer {
@@ -108,11 +109,11 @@ impl Resolver {
             is_same(before.pod.as_ref(), pod.as_ref())
                 && is_same(before.namespace.as_ref(), namespace.as_ref())
         });
-        let enrichment = match unchanged {
-            Some(before) => Arc::clone(&before.enrichment),
-            None => Arc::new(Enrichment::new(&self.layout, parts, pod.as_deref(), namespace.as_deref())),
+        let treatment = match unchanged {
+            Some(before) => Arc::clone(&before.treatment),
+            None => Arc::new(encode::treatment(&self.layout, parts, pod.as_deref(), namespace.as_deref())),
         };
-        Answer { generation, pod, namespace, enrichment }
+        Answer { generation, pod, namespace, treatment }
     }
 
     fn wish(&self, parts: &TagParts, is_unknown: bool) {
@@ -175,8 +176,8 @@ mod tests {
         format!("kube.var.log.pods.shop_{pod}_1.main.0.log").into_bytes()
     }
 
-    fn has(enrichment: &Enrichment, text: &str) -> bool {
-        memchr::memmem::find(enrichment.addition().pairs, text.as_bytes()).is_some()
+    fn has(treatment: &Treatment, text: &str) -> bool {
+        memchr::memmem::find(treatment.pairs(), text.as_bytes()).is_some()
     }
 
     #[test]

@@ -1,17 +1,20 @@
-//! The fields of a structured log line: JSON in the key `log`, or a map that it already is.
+//! The fields of a structured log line: JSON in the key `log`, a map that it already is, or what a parser finds.
 //!
 //! Serves `splice`. Invariant: a line that can't be merged stays as it is, whatever its type.
 
+use std::sync::Arc;
+
 use super::{
     json::Object,
-    reader::{Map, text},
+    reader::{Map, Time, text},
+    treatment::{LineParser, Treatment},
 };
 
 /// The key that holds the line.
 const LOG: &[u8] = b"log";
 
 /// How lines are merged.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Merge {
     /// Puts the fields under this key instead of beside the others.
     pub key: Option<String>,
@@ -19,24 +22,43 @@ pub struct Merge {
     pub trim: bool,
     /// Keeps the line too.
     pub keep: bool,
+    /// Reads lines instead of the JSON reader, where the container has no parser of its own.
+    pub parser: Option<Arc<dyn LineParser>>,
+}
+
+impl Default for Merge {
+    fn default() -> Self {
+        Self { key: None, trim: true, keep: true, parser: None }
+    }
 }
 
 impl Merge {
-    /// Reads the fields of the line in `body` into `fields`; answers whether they can be merged.
-    pub fn read(&self, body: Map<'_>, fields: &mut Object) -> bool {
+    /// Reads the fields of the line in `body` into `fields`; `None` if they can't be merged, else the time that the
+    /// line tells.
+    pub fn read<'a>(
+        &self,
+        body: Map<'a>,
+        stream: impl Fn() -> Option<&'a [u8]>,
+        treatment: &Treatment,
+        fields: &mut Object,
+    ) -> Option<Option<Time>> {
         // Of a key that comes twice the last counts.
-        let Some(line) = body.pairs().filter(|pair| text(pair.key) == Some(LOG)).last() else { return false };
-        let line = line.value;
-        match (text(line), Map::of(line)) {
-            (Some(text), _) if !fields.read(text, self.trim) => return false,
-            (Some(_), _) => {}
-            (None, Some(map)) => fields.copy(map),
-            (None, None) => return false,
+        let line = body.pairs().filter(|pair| text(pair.key) == Some(LOG)).last()?.value;
+        let mut time = None;
+        if let Some(text) = text(line) {
+            let parser = treatment.parser.of(stream()).as_ref().or(self.parser.as_ref());
+            match parser {
+                Some(parser) => time = parser.parse(text, fields)?,
+                None if fields.read(text, self.trim) => {}
+                None => return None,
+            }
+        } else {
+            fields.copy(Map::of(line)?);
         }
         if let Some(key) = &self.key {
             fields.nest(key);
         }
-        true
+        Some(time)
     }
 
     /// Whether a merged record goes without what `key`, as msgpack, holds.

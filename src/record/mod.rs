@@ -3,10 +3,11 @@
 //! Serves the filter and the output. Invariant: bytes that nobody asked to change come out as they came in, and
 //! hostile bytes never panic.
 
-mod json;
+pub mod json;
 pub mod merge;
 pub mod reader;
 pub mod splice;
+pub mod treatment;
 pub(crate) mod walk;
 pub mod write;
 

@@ -8,7 +8,8 @@ use super::{
     json::Object,
     merge::Merge,
     reader::{Event, Events, Kind, Map, text, value_len},
-    splice::{Addition, splice},
+    splice::{Lines, splice},
+    treatment::{Always, Treatment},
     write,
 };
 
@@ -144,7 +145,7 @@ proptest! {
         let pairs = addition();
         let spliced = |chunk| {
             let mut out = Vec::new();
-            splice(chunk, Addition { count: 1, pairs: &pairs }, None, &mut out);
+            splice(chunk, &Lines::default(), &mut Always(&Treatment::adding(pairs.clone())), &mut out);
             out
         };
         prop_assert!(spliced(&chunk).starts_with(&spliced(&chunk[..whole])));
@@ -173,7 +174,7 @@ proptest! {
         expected.extend_from_slice(&tail[..cut.min(tail.len())]);
 
         let mut out = Vec::new();
-        let outcome = splice(&chunk, Addition { count: 1, pairs: &pairs }, None, &mut out);
+        let outcome = splice(&chunk, &Lines::default(), &mut Always(&Treatment::adding(pairs)), &mut out);
         prop_assert_eq!(out, expected);
         prop_assert_eq!(outcome.records, events.iter().filter(|event| event.0 == Kind::Record).count());
         prop_assert_eq!(outcome.unread, cut.min(tail.len()));
@@ -208,11 +209,12 @@ proptest! {
 
     #[test]
     fn no_text_makes_merging_panic(text in "[{}\\[\\]:,\"\\\\u0-9a-e.+ \n-]{0,60}") {
-        let merge = Merge { key: None, trim: true, keep: false };
+        let merge = Merge { keep: false, ..Merge::default() };
         let mut object = Object::default();
         let body = encoded(&Value::Map(vec![("log".into(), text.clone().into())]));
         let is_object = serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(&text).is_ok();
-        let is_merged = merge.read(Map::of(&body).unwrap(), &mut object);
+        let body = Map::of(&body).unwrap();
+        let is_merged = merge.read(body, || None, &Treatment::default(), &mut object).is_some();
         prop_assert!(is_merged || !is_object);
     }
 }
@@ -279,10 +281,11 @@ fn json_with_a_number_beyond_all_floats_is_left_as_text() {
 
 /// The record that comes of `body`, merged without keeping the line.
 fn merged(body: Vec<(Value, Value)>) -> Value {
-    let merge = Merge { key: None, trim: true, keep: false };
+    let merge = Merge { keep: false, ..Merge::default() };
     let event = Value::Array(vec![1.into(), Value::Map(body)]);
     let mut out = Vec::new();
-    splice(&encoded(&event), Addition::default(), Some(&merge), &mut out);
+    let lines = Lines { merge: Some(merge) };
+    splice(&encoded(&event), &lines, &mut Always(&Treatment::default()), &mut out);
     decoded(&out).as_array().unwrap()[1].clone()
 }
 

@@ -186,6 +186,17 @@ impl<'a> Event<'a> {
         &self.bytes[..self.body_at]
     }
 
+    /// Appends what [`Self::head`] is, with another time.
+    pub fn write_head_at(&self, time: Time, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.bytes[..self.time_at]);
+        // Seconds beyond 32 bits, of the year 2106, have no form of their own.
+        let seconds = u32::try_from(time.seconds).unwrap_or(u32::MAX - 2);
+        out.extend_from_slice(&[0xd7, 0x00]);
+        out.extend_from_slice(&seconds.to_be_bytes());
+        out.extend_from_slice(&time.nanos.to_be_bytes());
+        out.extend_from_slice(self.metadata());
+    }
+
     /// The body, if it is a map as it should be.
     #[inline]
     pub fn body(&self) -> Option<Map<'a>> {
