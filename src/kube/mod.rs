@@ -16,6 +16,7 @@ pub mod pod;
 pub mod preload;
 mod reflect;
 pub mod resolve;
+pub mod services;
 pub mod store;
 mod table;
 pub mod tag;
