@@ -198,3 +198,29 @@ fn restarts(docker_id: Option<&str>, container: &Container) -> Option<u32> {
     let is_last = docker_id.is_some() && docker_id == container.last_id.as_deref();
     container.restarts.filter(|_| is_last)?.checked_sub(1)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_a_size_limit_leaves_out_is_counted_once_per_encoding() {
+        let pod =
+            json!({"metadata": {"labels": {"a": "x".repeat(100), "b": "1"}, "annotations": {"c": "2"}}});
+        let pod: Pod = serde_json::from_value(pod).unwrap();
+        let parts = TagParts { pod: "web".into(), namespace: "shop".into(), ..TagParts::default() };
+        let known = Known { pod: Some(&pod), ..Known::default() };
+        let size = |layout: &Layout| treatment(layout, &parts, known).pairs().len();
+        let whole = size(&Layout::default());
+        let limited = Layout { max_size: whole - 1, ..Layout::default() };
+        let cut = size(&limited);
+        assert!(cut < whole - 100);
+        assert_eq!(limited.left_out.bytes(), (whole - cut) as u64);
+        size(&limited.clone());
+        assert_eq!(limited.left_out.bytes(), 2 * (whole - cut) as u64);
+        let enough = Layout { max_size: whole, ..Layout::default() };
+        assert_eq!((size(&enough), enough.left_out.bytes()), (whole, 0));
+    }
+}

@@ -37,9 +37,9 @@ pub struct Layout {
     pub names: Names,
     /// The form of labels.
     pub labels_format: LabelsFormat,
-    /// How many bytes a record gains at most by labels and annotations; no limit if 0.
+    /// How many bytes the added fields may be, else labels and annotations are left out; no limit if 0.
     pub max_size: usize,
-    /// How many were left out for that.
+    /// How much was left out for that.
     pub left_out: LeftOut,
     /// What becomes of fields of the same name that a record has already.
     pub existing: Existing,
