@@ -12,6 +12,7 @@ pub mod encode;
 pub(crate) mod frame;
 mod lookup;
 mod node;
+pub mod nodes;
 pub mod pod;
 pub mod preload;
 mod reflect;
@@ -23,6 +24,7 @@ pub mod tag;
 mod verbatim;
 pub mod watch;
 mod wish;
+pub mod workload;
 
 pub(crate) use verbatim::Append;
 pub use verbatim::Verbatim;

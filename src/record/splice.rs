@@ -5,6 +5,7 @@
 //! the last is written, as the host's own JSON shows it.
 
 use super::{
+    existing,
     json::Object,
     merge::Merge,
     reader::{Event, Events, Kind, Map, Pair, Time, text},
@@ -94,6 +95,8 @@ impl Splicer<'_> {
         } else {
             outcome.unenriched += 1;
         }
+        let own = existing::adapted(body, treatment);
+        let treatment = own.as_ref().unwrap_or(treatment);
         if let Some(merge) = &self.lines.merge
             && let Some(time) = merge.read(body, stream, treatment, &mut self.fields)
         {

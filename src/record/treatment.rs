@@ -6,6 +6,7 @@
 use std::{ops::Range, sync::Arc};
 
 use super::{
+    existing::Existing,
     json::Object,
     reader::{Event, Map, Time},
 };
@@ -22,6 +23,8 @@ pub struct Treatment {
     pub parser: Streams<Option<Arc<dyn LineParser>>>,
     /// Whether the API, or a file, knew the pod: else the fields are what the tag says.
     pub is_known: bool,
+    /// What becomes of fields of the same name that a record has already.
+    pub existing: Existing,
 }
 
 impl Treatment {
@@ -35,6 +38,12 @@ impl Treatment {
             at += pair.bytes.len();
         }
         Self { count: keys.len(), pairs, keys: keys.into(), ..Self::default() }
+    }
+
+    /// The same with other fields.
+    pub fn with(&self, pairs: impl Into<Box<[u8]>>) -> Self {
+        let Self { count, pairs, keys, .. } = Self::adding(pairs);
+        Self { count, pairs, keys, ..self.clone() }
     }
 
     /// How many fields are added.
