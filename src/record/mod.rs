@@ -4,8 +4,12 @@
 //! hostile bytes never panic.
 
 pub mod json;
+mod klog;
+mod logfmt;
 pub mod merge;
+pub mod object;
 pub mod reader;
+pub mod severity;
 pub mod splice;
 pub mod treatment;
 pub(crate) mod walk;

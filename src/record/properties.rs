@@ -214,7 +214,7 @@ proptest! {
         let body = encoded(&Value::Map(vec![("log".into(), text.clone().into())]));
         let is_object = serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(&text).is_ok();
         let body = Map::of(&body).unwrap();
-        let is_merged = merge.read(body, || None, &Treatment::default(), &mut object).is_some();
+        let is_merged = merge.read(body, || None, &Treatment::default(), || None, &mut object).is_some();
         prop_assert!(is_merged || !is_object);
     }
 }
@@ -284,7 +284,7 @@ fn merged(body: Vec<(Value, Value)>) -> Value {
     let merge = Merge { keep: false, ..Merge::default() };
     let event = Value::Array(vec![1.into(), Value::Map(body)]);
     let mut out = Vec::new();
-    let lines = Lines { merge: Some(merge) };
+    let lines = Lines { merge: Some(merge), ..Lines::default() };
     splice(&encoded(&event), &lines, &mut Always(&Treatment::default()), &mut out);
     decoded(&out).as_array().unwrap()[1].clone()
 }
