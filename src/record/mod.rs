@@ -5,8 +5,12 @@
 
 pub mod existing;
 pub mod json;
+mod klog;
+mod logfmt;
 pub mod merge;
+pub mod object;
 pub mod reader;
+pub mod severity;
 pub mod splice;
 pub mod treatment;
 pub(crate) mod walk;

@@ -56,6 +56,11 @@ impl Treatment {
         &self.pairs
     }
 
+    /// The keys of the fields, as msgpack.
+    pub fn keys(&self) -> impl Iterator<Item = &[u8]> {
+        self.keys.iter().map(|range| &self.pairs[range.clone()])
+    }
+
     /// Whether `key`, as msgpack, is one of the fields.
     #[inline]
     pub fn adds(&self, key: &[u8]) -> bool {

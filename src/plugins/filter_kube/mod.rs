@@ -3,6 +3,7 @@
 //! Serves the host. Invariant: a call never waits and never loses a record: what can't be enriched passes as it is.
 
 mod fields;
+mod merge;
 mod options;
 
 use std::{path::Path, sync::Arc, time::Duration};
@@ -23,7 +24,6 @@ use crate::{
     plugin::{Chunk, Filter, Filtered, Host, Parser, Refusal},
     record::{
         json::Object,
-        merge::Merge,
         reader::{Map, Time, text},
         splice::{Lines, splice},
         treatment::{Always, LineParser},
@@ -35,13 +35,8 @@ impl KubeOptions {
     fn lines(&self, host: &dyn Host) -> Lines {
         let line = &self.line;
         let parser = line.merge_parser.as_ref().and_then(|name| host.parsers().get(name));
-        let merge = line.merge_log.then(|| Merge {
-            key: line.merge_log_key.clone(),
-            trim: line.merge_log_trim,
-            keep: line.keep_log,
-            parser: parser.map(|parser| Arc::new(HostParser(parser)) as Arc<dyn LineParser>),
-        });
-        Lines { merge }
+        let parser = parser.map(|parser| Arc::new(HostParser(parser)) as Arc<dyn LineParser>);
+        Lines { merge: line.merge(parser), severity: line.severity() }
     }
 
     fn tag_form(&self, host: &dyn Host) -> Result<TagForm, Refusal> {

@@ -4,11 +4,12 @@
 
 use std::time::Duration;
 
+use super::merge::LogKeys;
 use crate::{
     kube::encode::{LabelsFormat, Renames},
     option_groups, options,
     options::Size,
-    record::existing::Existing,
+    record::{existing::Existing, merge::Format},
 };
 
 option_groups! {
@@ -219,20 +220,24 @@ options! {
         "cri_max_age" => cri_max_age: Duration = "30s",
         /// Merges the fields of a structured log line into its record.
         "merge_log" => merge_log: bool = "off",
-        /// How lines are structured: json, logfmt, klog, or auto for whichever fits.
-        "merge_format" => merge_format: String = "json",
+        /// How lines are structured: json, logfmt, klog, or auto for whichever of these a line is. logfmt: values are
+        /// texts, a key without `=` is true. klog, as Kubernetes' own components write it: severity, time (in UTC, with
+        /// the year), thread, source, message and the line's own keys; the record's own time stays.
+        "merge_format" => merge_format: Format = "json",
         /// Parser of the host's that reads lines instead.
         "merge_parser" => merge_parser: Option<String> = "",
         /// Fields that may hold the line; the first that a record has counts.
-        "log_keys" => log_keys: Vec<String> = "log",
+        "log_keys" => log_keys: LogKeys = "log",
         /// Puts merged fields under this key.
         "merge_log_key" => merge_log_key: Option<String> = "",
         /// Takes line ends off the end of merged texts.
         "merge_log_trim" => merge_log_trim: bool = "on",
         /// Keeps the field that held the line when it was merged.
         "keep_log" => keep_log: bool = "on",
-        /// Adds the record's severity under this key, one word in lower case, from whatever of level, severity,
-        /// PRIORITY or a klog header it has.
+        /// Adds the record's severity under this key, in place of what is there: trace, debug, info, notice, warning,
+        /// error, critical, alert, emergency or fatal. It is read off severity, level, lvl, loglevel, log_level,
+        /// log.level, levelname, severity_text or PRIORITY, in any case, of the merged fields (those of klog have it
+        /// too), else of the record: words, letters, syslog's numbers 0 to 7 and pino's 10 to 60.
         "severity_key" => severity_key: Option<String> = "",
     }
 }
