@@ -17,7 +17,7 @@ use std::{
 use rusqlite::ErrorCode;
 use tracing::{debug, info, warn};
 
-use self::file::{File, Key, key};
+use self::file::File;
 use super::{
     pod::Pod,
     store::{Store, Writer},
@@ -48,7 +48,6 @@ pub(super) fn run(settings: Settings, writer: &Writer, loaded: impl FnOnce(), ta
     while tasks.block_on(tokio::time::sleep(SAVE_EVERY)).is_some() {
         keeper.keep(writer, false);
     }
-    keeper.failed = None;
     keeper.keep(writer, true);
 }
 
@@ -57,7 +56,8 @@ struct Keeper {
     settings: Settings,
     file: Option<File>,
     is_loaded: bool,
-    saved: HashMap<Key, Arc<Pod>>,
+    /// By allocation: the same one is the same pod, unchanged.
+    saved: HashMap<usize, Arc<Pod>>,
     /// That of the store when it was saved.
     generation: Option<u64>,
     touched: Option<Instant>,
@@ -72,7 +72,7 @@ impl Keeper {
 
     /// Brings the file up to date, or says why that can't be.
     fn keep(&mut self, writer: &Writer, is_end: bool) {
-        if self.failed.is_some_and(|at| at.elapsed() < RETRY_AFTER) {
+        if !is_end && self.failed.is_some_and(|at| at.elapsed() < RETRY_AFTER) {
             return;
         }
         match self.open(writer).and_then(|()| self.save(&writer.store(), is_end)) {
@@ -109,7 +109,7 @@ impl Keeper {
                 debug!("db {}: {} pods are known from before", self.settings.path.display(), pods.len());
                 writer.adopt(&pods);
                 if opened.is_ok() {
-                    self.saved.extend(pods.into_iter().filter_map(|pod| Some((key(&pod)?, pod))));
+                    self.saved.extend(pods.into_iter().map(|pod| (identity(&pod), pod)));
                 }
             }
         }
@@ -128,15 +128,13 @@ impl Keeper {
         }
         let (mut present, mut changed, mut alive) = (HashMap::new(), Vec::new(), Vec::new());
         store.each_pod(|pod, stays| {
-            let Some(key) = key(pod) else { return };
             if touches && stays {
-                alive.push(key.clone());
+                alive.push(Arc::clone(pod));
             }
-            // The same allocation is the same pod.
-            if !self.saved.get(&key).is_some_and(|saved| Arc::ptr_eq(saved, pod)) {
+            if !self.saved.contains_key(&identity(pod)) {
                 changed.push(Arc::clone(pod));
             }
-            present.insert(key, Arc::clone(pod));
+            present.insert(identity(pod), Arc::clone(pod));
         });
         file.save(&changed, &alive, now())?;
         self.saved = present;
@@ -162,6 +160,11 @@ impl Keeper {
             );
         }
     }
+}
+
+/// Tells an allocation from all others, for as long as it is held.
+fn identity(pod: &Arc<Pod>) -> usize {
+    Arc::as_ptr(pod) as usize
 }
 
 /// Seconds since 1970.

@@ -5,6 +5,7 @@
 
 use std::{
     fs::{self, OpenOptions, Permissions},
+    io,
     os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
     path::Path,
     sync::Arc,
@@ -37,13 +38,10 @@ pub(super) const KEPT_FOR: Duration = Duration::from_secs(7 * 86_400);
 /// How long a statement waits for another process: the end of the host waits with it.
 const BUSY_LIMIT: Duration = Duration::from_millis(500);
 
-/// The names of a pod, by which it is one row.
-pub(super) type Key = (String, String, String);
-
-/// A pod's row; none for what has no name.
-pub(super) fn key(pod: &Pod) -> Option<Key> {
+/// Namespace, name and uid, by which a pod is one row; none for what has no name.
+fn key(pod: &Pod) -> Option<[&str; 3]> {
     let meta = &pod.meta;
-    Some((meta.namespace.clone()?, meta.name.clone()?, meta.uid.clone().unwrap_or_default()))
+    Some([meta.namespace.as_deref()?, meta.name.as_deref()?, meta.uid.as_deref().unwrap_or_default()])
 }
 
 /// The open file.
@@ -73,7 +71,9 @@ impl File {
         options.read(true).write(true).create(true).truncate(false).mode(0o600);
         let mode = options.open(&settings.path)?.metadata()?.permissions().mode();
         if mode & 0o077 != 0 {
-            fs::set_permissions(&settings.path, Permissions::from_mode(0o600))?;
+            fs::set_permissions(&settings.path, Permissions::from_mode(0o600)).map_err(|why| {
+                io::Error::other(format!("others may read it, and that can't be changed: {why}"))
+            })?;
         }
         let mut connection = Connection::open(&settings.path)?;
         connection.busy_timeout(BUSY_LIMIT)?;
@@ -102,20 +102,20 @@ impl File {
     }
 
     /// Saves `changed` pods, says of all `alive` that they are seen now, and forgets what is old or too many.
-    pub(super) fn save(&mut self, changed: &[Arc<Pod>], alive: &[Key], now: i64) -> Result<(), Error> {
+    pub(super) fn save(&mut self, changed: &[Arc<Pod>], alive: &[Arc<Pod>], now: i64) -> Result<(), Error> {
         let transaction = self.connection.transaction()?;
         {
             let mut insert =
                 transaction.prepare_cached("INSERT OR REPLACE INTO pod VALUES (?, ?, ?, ?, ?)")?;
             for pod in changed {
-                let (Some((namespace, name, uid)), Ok(json)) = (key(pod), shape::write(pod)) else {
+                let (Some([namespace, name, uid]), Ok(json)) = (key(pod), shape::write(pod)) else {
                     continue;
                 };
                 insert.execute(params![namespace, name, uid, now, json])?;
             }
             let mut touch = transaction
                 .prepare_cached("UPDATE pod SET seen = ? WHERE namespace = ? AND name = ? AND uid = ?")?;
-            for (namespace, name, uid) in alive {
+            for [namespace, name, uid] in alive.iter().filter_map(|pod| key(pod)) {
                 touch.execute(params![now, namespace, name, uid])?;
             }
             transaction.prepare_cached("DELETE FROM pod WHERE seen < ?")?.execute([horizon(now)])?;
@@ -171,7 +171,7 @@ mod tests {
         for (at, name) in ["a", "b", "c"].iter().enumerate() {
             file.save(&[pod(name)], &[], NOW + at as i64).unwrap();
         }
-        file.save(&[], &[key(&pod("a")).unwrap()], NOW + 5).unwrap();
+        file.save(&[], &[pod("a")], NOW + 5).unwrap();
         file.save(&[pod("d")], &[], NOW + 6).unwrap();
         assert_eq!(names(&file.load(NOW + 7).unwrap()), ["c", "a", "d"]);
         let week = KEPT_FOR.as_secs() as i64;
