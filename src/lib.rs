@@ -34,6 +34,7 @@ pub mod plugin;
 pub mod plugins;
 pub mod record;
 pub mod runtime;
+mod sqlite;
 mod stamp;
 mod tls;
 mod token;

@@ -44,6 +44,8 @@ pub const IN_CLUSTER_NAMESPACE: &str = "/var/run/secrets/kubernetes.io/serviceac
 pub struct ClientConfig {
     /// `http://` or `https://`, a host (IPv6 in brackets), and if need be a port and a path.
     pub url: String,
+    /// What stands before `ca_file` in the name of the operator's option, for errors to name it.
+    pub option_prefix: &'static str,
     /// Trusted certificates in PEM form; the system's own if there is neither a file nor a folder.
     pub ca_file: Option<PathBuf>,
     /// A folder of such files.
@@ -72,6 +74,7 @@ impl Default for ClientConfig {
     fn default() -> Self {
         Self {
             url: IN_CLUSTER_URL.into(),
+            option_prefix: "kube_",
             ca_file: Some(IN_CLUSTER_CA.into()),
             ca_path: None,
             crt_file: None,
@@ -163,7 +166,7 @@ impl Connection {
     pub fn new(config: &ClientConfig) -> Result<Self, BadConfig> {
         let server = server(&config.url)?;
         let tls = Tls {
-            prefix: "kube_",
+            prefix: config.option_prefix,
             ca_file: config.ca_file.clone(),
             ca_path: config.ca_path.clone(),
             crt_file: config.crt_file.clone(),

@@ -231,8 +231,13 @@ impl Complaints {
     }
 
     pub(super) fn settled(&mut self, resource: &str) {
+        self.over(&format!("{resource}: watching again"));
+    }
+
+    /// Says once that the trouble is over.
+    pub(super) fn over(&mut self, text: &str) {
         if self.last.take().is_some() {
-            info!("{resource}: watching again");
+            info!("{text}");
         }
     }
 }

@@ -89,22 +89,23 @@ impl Resolver {
         if let Some(answer) = &*known.answer.load()
             && answer.generation == generation
         {
-            self.wish(parts, answer.pod.is_none());
+            self.wish(parts, answer);
             return Some(Arc::clone(&answer.treatment));
         }
         let answer = Arc::new(self.answer(parts, generation, known.answer.load_full()));
         known.answer.store(Some(Arc::clone(&answer)));
-        self.wish(parts, answer.pod.is_none());
+        self.wish(parts, &answer);
         Some(Arc::clone(&answer.treatment))
     }
 
     fn answer(&self, parts: &TagParts, generation: u64, before: Option<Arc<Answer>>) -> Answer {
         let (mut pod, mut namespace) = (None, None);
         if !self.layout.tag_only {
+            let (namespace, name, uid) = (&parts.namespace, &parts.pod, parts.uid.as_deref());
             pod = self
                 .preload
-                .pod(&parts.namespace, &parts.pod)
-                .or_else(|| self.store.as_ref().and_then(|store| store.lookup(&parts.namespace, &parts.pod)));
+                .pod(namespace, name)
+                .or_else(|| self.store.as_ref().and_then(|store| store.lookup_run(namespace, name, uid)));
         }
         if self.layout.namespaces() {
             namespace = self
@@ -132,12 +133,11 @@ impl Resolver {
         Answer { generation, pod, namespace, node, treatment }
     }
 
-    fn wish(&self, parts: &TagParts, is_unknown: bool) {
-        if is_unknown
-            && !self.layout.tag_only
-            && let Some(store) = &self.store
-        {
-            store.missed(&parts.namespace, &parts.pod);
+    fn wish(&self, parts: &TagParts, answer: &Answer) {
+        let Some(store) = self.store.as_ref().filter(|_| !answer.treatment.is_known) else { return };
+        match answer.pod {
+            None => store.missed(&parts.namespace, &parts.pod),
+            Some(_) => store.mistaken(&parts.namespace, &parts.pod),
         }
     }
 

@@ -4,9 +4,10 @@
 //! waits; a list shows when it is complete; a deleted pod stays for the grace time, through a new list too.
 
 use std::{
+    collections::HashMap,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -42,6 +43,7 @@ pub fn channel(config: Config) -> (Writer, Store) {
         wishes: Wishes::default(),
         generation: AtomicU64::new(1),
         missing: watch::Sender::new(Missing { pods: true, namespaces: config.namespaces, nodes: false }),
+        polled: AtomicBool::new(false),
         config,
     });
     (Writer(Arc::clone(&inner)), Store(inner))
@@ -56,6 +58,7 @@ struct Inner {
     /// Moves with every change that a reader can see.
     generation: AtomicU64,
     missing: watch::Sender<Missing>,
+    polled: AtomicBool,
 }
 
 /// Which first lists are not complete yet.
@@ -106,6 +109,27 @@ impl Store {
         self.0.pods.get(&key(namespace, pod))
     }
 
+    /// What is known of the pod that has this uid, also after another took its name; else of the one that has the name
+    /// now.
+    pub fn lookup_run(&self, namespace: &str, pod: &str, uid: Option<&str>) -> Option<Arc<Pod>> {
+        let known = self.lookup(namespace, pod);
+        let Some(uid) = uid else { return known };
+        if known.as_ref().is_some_and(|pod| pod.meta.uid.as_deref() == Some(uid)) {
+            return known;
+        }
+        self.0.pods.get(&former_key(&key(namespace, pod), uid)).or(known)
+    }
+
+    /// Shows every pod, and whether it is to stay.
+    pub(super) fn each_pod(&self, show: impl FnMut(&Arc<Pod>, bool)) {
+        self.0.pods.each(show);
+    }
+
+    /// Whether the pods were listed once.
+    pub(super) fn has_listed_pods(&self) -> bool {
+        !self.0.missing.borrow().pods
+    }
+
     /// What is known of a namespace.
     pub fn lookup_namespace(&self, namespace: &str) -> Option<Arc<Namespace>> {
         self.0.namespaces.get(namespace)
@@ -121,6 +145,14 @@ impl Store {
         // Before that the list will tell.
         if !self.0.missing.borrow().pods {
             self.0.wishes.add(namespace, pod, Instant::now());
+        }
+    }
+
+    /// As [`Self::missed`], of a pod whose name another has, as far as is known. Where changes are watched that is
+    /// how it is.
+    pub fn mistaken(&self, namespace: &str, pod: &str) {
+        if self.0.polled.load(Ordering::Relaxed) {
+            self.missed(namespace, pod);
         }
     }
 
@@ -144,6 +176,11 @@ impl Writer {
         Store(Arc::clone(&self.0))
     }
 
+    /// Changes show at the next list only.
+    pub(super) fn is_polled(&self) {
+        self.0.polled.store(true, Ordering::Relaxed);
+    }
+
     /// A list of pods begins; an unfinished one is forgotten.
     pub fn begin_list(&self) {
         self.0.pods.begin();
@@ -154,8 +191,38 @@ impl Writer {
         // It moves with every heartbeat, and no record shows it.
         pod.meta.resource_version = None;
         if let Some(key) = pod_key(&pod) {
+            self.keep_former(&key, &pod);
             self.0.changed(self.0.pods.put(key, pod));
         }
+    }
+
+    /// The pod whose name `pod` takes over stays for the grace time, by its uid.
+    fn keep_former(&self, key: &str, pod: &Pod) {
+        if let Some(former) = self.0.pods.get(key)
+            && let Some(uid) = &former.meta.uid
+            && pod.meta.uid.as_ref() != Some(uid)
+        {
+            let until = Instant::now() + self.0.config.delete_grace;
+            self.0.pods.put_until(former_key(key, uid), Pod::clone(&former), until);
+        }
+    }
+
+    /// Pods that were known before this process, in the order in which they were last seen. The first complete list
+    /// says which of them go.
+    pub(super) fn adopt(&self, pods: &[Arc<Pod>]) {
+        let mut latest = HashMap::new();
+        let mut entries = Vec::with_capacity(pods.len());
+        for pod in pods {
+            let Some(key) = pod_key(pod) else { continue };
+            if let Some(former) = latest.insert(key.clone(), Arc::clone(pod))
+                && let Some(uid) = &former.meta.uid
+            {
+                entries.push((former_key(&key, uid), Arc::clone(&former)));
+            }
+        }
+        entries.extend(latest);
+        self.0.pods.adopt(entries, Instant::now() + self.0.config.delete_grace);
+        self.0.changed(true);
     }
 
     /// A pod is gone; one of the same name and another uid is not meant. An empty uid means any.
@@ -260,6 +327,11 @@ impl Writer {
 /// Neither half can hold a slash.
 fn key(namespace: &str, pod: &str) -> String {
     [namespace, "/", pod].concat()
+}
+
+/// The key of a pod whose name another has now.
+fn former_key(key: &str, uid: &str) -> String {
+    [key, "/", uid].concat()
 }
 
 fn pod_key(pod: &Pod) -> Option<String> {

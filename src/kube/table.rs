@@ -6,7 +6,10 @@
 use std::{
     collections::HashMap,
     hash::{BuildHasher, RandomState},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Instant,
 };
 
@@ -34,6 +37,8 @@ pub(super) struct Table<T> {
     hasher: RandomState,
     /// Held by whoever writes; the list that is under way.
     draft: Mutex<Option<Shard<T>>>,
+    /// Whether a list was complete. Changes under the lock.
+    listed: AtomicBool,
 }
 
 impl<T: PartialEq> Table<T> {
@@ -42,6 +47,7 @@ impl<T: PartialEq> Table<T> {
             shards: (0..SHARDS).map(|_| ArcSwap::default()).collect(),
             hasher: RandomState::new(),
             draft: Mutex::new(None),
+            listed: AtomicBool::new(false),
         }
     }
 
@@ -97,6 +103,29 @@ impl<T: PartialEq> Table<T> {
         true
     }
 
+    /// Puts entries that were known before this process, where there is none yet. The first complete list says which
+    /// of them go, and when; after it they go at `expires`.
+    pub(super) fn adopt(&self, entries: impl IntoIterator<Item = (String, Arc<T>)>, expires: Instant) {
+        let mut after: Vec<Shard<T>> = (0..SHARDS).map(|_| Shard::new()).collect();
+        let _writing = self.lock();
+        let expires = self.listed.load(Ordering::Relaxed).then_some(expires);
+        for (key, value) in entries {
+            let slot = Slot { value, expires };
+            after[self.hasher.hash_one(&*key) as usize % SHARDS].insert(key.into(), slot);
+        }
+        for (shard, mut after) in self.shards.iter().zip(after).filter(|(_, after)| !after.is_empty()) {
+            after.extend(shard.load().iter().map(|(key, slot)| (key.clone(), slot.clone())));
+            shard.store(Arc::new(after));
+        }
+    }
+
+    /// Shows every entry, and whether it is to stay.
+    pub(super) fn each(&self, mut show: impl FnMut(&Arc<T>, bool)) {
+        for shard in &self.shards {
+            shard.load().values().for_each(|slot| show(&slot.value, slot.expires.is_none()));
+        }
+    }
+
     /// Lets an entry go at `expires` if `is_it` says that it is the one meant.
     pub(super) fn expire(&self, key: &str, expires: Instant, is_it: impl Fn(&T) -> bool) {
         let mut draft = self.lock();
@@ -120,6 +149,7 @@ impl<T: PartialEq> Table<T> {
     pub(super) fn end(&self, expires: Instant) {
         let mut draft = self.lock();
         let Some(listed) = draft.take() else { return };
+        self.listed.store(true, Ordering::Relaxed);
         let mut after: Vec<Shard<T>> = (0..SHARDS).map(|_| Shard::new()).collect();
         for (key, slot) in listed {
             after[self.hasher.hash_one(&*key) as usize % SHARDS].insert(key, slot);

@@ -14,6 +14,7 @@ use std::{
 };
 
 use thiserror::Error;
+use tokio::sync::watch as flag;
 use tracing::info;
 
 pub use super::node::Node;
@@ -21,10 +22,12 @@ use super::{
     api::Resource,
     backoff::Backoff,
     client::{BadConfig, ClientConfig, Connection},
+    kubelet::{self, Kubelet},
     lookup,
     nodes::Nodes,
     pod::{Namespace, Pod},
     reflect::{Complaints, Reflector, Sink},
+    snapshot,
     store::{self, Store, Writer},
 };
 use crate::runtime::{Owner, Tasks};
@@ -40,6 +43,10 @@ pub struct WatchConfig {
     pub store: store::Config,
     /// Whether the node is watched too, for its labels and annotations.
     pub nodes: bool,
+    /// The kubelet to ask for the node's pods, instead of the API server.
+    pub kubelet: Option<kubelet::Config>,
+    /// Where what is known of pods outlasts the process.
+    pub snapshot: Option<snapshot::Settings>,
     /// A watch on which nothing came for this long, no bookmark either, is replaced, by way of a list if nothing came
     /// on it at all. Servers send a bookmark every minute.
     pub idle_limit: Duration,
@@ -48,7 +55,8 @@ pub struct WatchConfig {
 impl WatchConfig {
     /// The usual settings for a node's pods.
     pub fn new(client: ClientConfig, node: Node, store: store::Config) -> Self {
-        Self { client, node, store, nodes: false, idle_limit: Duration::from_secs(180) }
+        let idle_limit = Duration::from_secs(180);
+        Self { client, node, store, nodes: false, kubelet: None, snapshot: None, idle_limit }
     }
 }
 
@@ -97,6 +105,7 @@ impl Counters {
 pub struct PodWatch {
     store: Store,
     counters: Arc<Counters>,
+    is_loaded: flag::Receiver<bool>,
     tasks: Tasks,
 }
 
@@ -119,22 +128,44 @@ impl PodWatch {
 
     fn start(config: &WatchConfig, owner: &Owner) -> Result<Self, CantWatch> {
         let connection = Connection::new(&config.client)?;
+        let kubelet = config.kubelet.as_ref().map(|kubelet| Connection::new(&kubelet.client)).transpose()?;
         let tasks = Tasks::new(Owner { name: owner.name.clone(), level: owner.level })?;
         let (writer, store) = store::channel(config.store.clone());
         let counters = Arc::new(Counters::default());
-        let watch = Self { store, counters: Arc::clone(&counters), tasks };
-        let Some(client) = watch.tasks.block_on(async { connection.client() }) else {
+        let (loaded, is_loaded) = flag::channel(config.snapshot.is_none());
+        let watch = Self { store, counters: Arc::clone(&counters), is_loaded, tasks };
+        let clients = async { (connection.client(), kubelet.as_ref().map(Connection::client)) };
+        let Some((client, kubelet)) = watch.tasks.block_on(clients) else {
             return Ok(watch);
         };
         writer.await_nodes(config.nodes);
         let shared = Arc::new(Shared { client, writer, counters, config: config.clone() });
-        watch.tasks.spawn(Arc::clone(&shared).watch_pods());
+        if let Some(settings) = config.snapshot.clone() {
+            let (shared, tasks) = (Arc::clone(&shared), watch.tasks.clone());
+            let loaded = move || _ = loaded.send_replace(true);
+            watch.tasks.spawn_blocking(move || snapshot::run(settings, &shared.writer, loaded, &tasks));
+        }
+        match kubelet {
+            Some(kubelet) => {
+                watch.tasks.spawn(Arc::clone(&shared).ask_kubelet(kubelet));
+                watch.tasks.spawn(Arc::clone(&shared).watch_own_node());
+            }
+            None => {
+                watch.tasks.spawn(Arc::clone(&shared).watch_pods());
+                watch.tasks.spawn(Arc::clone(&shared).look_up());
+            }
+        }
         if config.store.namespaces {
             watch.tasks.spawn(Arc::clone(&shared).watch_namespaces());
         }
-        watch.tasks.spawn(Arc::clone(&shared).look_up());
         watch.tasks.spawn(shared.sweep());
         Ok(watch)
+    }
+
+    /// Resolves when what the snapshot knew is in the store, or can't be had.
+    pub async fn loaded(&self) {
+        // The sender goes when its work is done.
+        let _ = self.is_loaded.clone().wait_for(|is_loaded| *is_loaded).await;
     }
 
     /// What is known.
@@ -179,9 +210,23 @@ impl Shared {
         tokio::join!(pods, self.watch_nodes(Some(format!("metadata.name={node}"))));
     }
 
+    /// The node of a kubelet, which tells of its pods only.
+    async fn watch_own_node(self: Arc<Self>) {
+        if self.config.nodes {
+            let node = self.config.node.resolve(&self.client, || self.writer.await_nodes(false)).await;
+            self.watch_nodes(Some(format!("metadata.name={node}"))).await;
+        }
+    }
+
     async fn watch_nodes(&self, fields: Option<String>) {
         if self.config.nodes {
             self.reflect("/api/v1/nodes", Nodes(&self.writer), fields).await;
+        }
+    }
+
+    async fn ask_kubelet(self: Arc<Self>, client: kube::Client) {
+        if let Some(config) = &self.config.kubelet {
+            Kubelet { client, config, writer: &self.writer, counters: &self.counters }.run().await;
         }
     }
 

@@ -92,6 +92,63 @@ fn a_new_pod_takes_the_name_over_and_a_late_deletion_of_the_old_is_not_meant_for
 }
 
 #[test]
+fn a_pod_whose_name_was_taken_over_stays_known_by_its_uid_for_the_grace_time() {
+    for by_list in [false, true] {
+        let (writer, store) = empty();
+        writer.apply(pod("web", "old"));
+        if by_list {
+            writer.begin_list();
+        }
+        writer.apply(pod("web", "new"));
+        if by_list {
+            writer.end_list();
+        }
+        let of = |uid| store.lookup_run("shop", "web", uid).and_then(|pod| pod.meta.uid.clone());
+        assert_eq!(of(Some("old")).as_deref(), Some("old"));
+        assert_eq!(of(Some("new")).as_deref(), Some("new"));
+        assert_eq!(of(None).as_deref(), Some("new"));
+        writer.sweep(Instant::now() + GRACE);
+        assert_eq!(of(Some("old")).as_deref(), Some("new"), "who asks checks the uid");
+    }
+}
+
+fn before(pods: &[(&str, &str)]) -> Vec<Arc<Pod>> {
+    pods.iter().map(|(name, uid)| Arc::new(pod(name, uid))).collect()
+}
+
+#[test]
+fn pods_from_before_stay_until_the_first_list_and_those_that_it_leaves_out_for_the_grace_time() {
+    let (writer, store) = channel(Config { delete_grace: GRACE, namespaces: false });
+    writer.begin_list();
+    writer.adopt(&before(&[("web", "older"), ("web", "old"), ("gone", "1")]));
+    writer.sweep(Instant::now() + 100 * GRACE);
+    let of = |uid| store.lookup_run("shop", "web", uid).and_then(|pod| pod.meta.uid.clone());
+    assert_eq!(of(Some("older")).as_deref(), Some("older"));
+    assert_eq!(of(None).as_deref(), Some("old"));
+    writer.apply(pod("web", "new"));
+    writer.end_list();
+    assert_eq!(of(None).as_deref(), Some("new"));
+    assert!(store.is_synced());
+    for known in ["older", "old", "new"] {
+        assert_eq!(of(Some(known)).as_deref(), Some(known));
+    }
+    assert_eq!(uid(&store, "gone").as_deref(), Some("1"));
+    writer.sweep(Instant::now() + GRACE);
+    assert_eq!((uid(&store, "gone"), store.len()), (None, 1));
+}
+
+#[test]
+fn pods_from_before_that_come_after_the_first_list_go_in_time_and_replace_nothing() {
+    let (writer, store) = empty();
+    writer.apply(pod("web", "new"));
+    writer.adopt(&before(&[("web", "old"), ("gone", "1")]));
+    assert_eq!(uid(&store, "web").as_deref(), Some("new"));
+    assert_eq!(uid(&store, "gone").as_deref(), Some("1"));
+    writer.sweep(Instant::now() + GRACE);
+    assert_eq!(store.len(), 1);
+}
+
+#[test]
 fn a_pod_that_comes_back_is_no_longer_due() {
     let (writer, store) = empty();
     writer.apply(pod("web", "1"));
@@ -190,7 +247,7 @@ fn readers_see_each_pod_while_others_change() {
         writer.apply(pod("end", "1"));
         readers.into_iter().for_each(|reader| reader.join().unwrap());
     });
-    assert_eq!(store.len(), 1001);
+    assert_eq!(store.len(), 1501, "500 had their names taken over");
 }
 
 #[test]

@@ -5,21 +5,19 @@
 mod fields;
 mod merge;
 mod options;
+mod source;
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use tracing::warn;
 
 pub use self::options::KubeOptions;
 use crate::{
     kube::{
-        client::ClientConfig,
-        encode::{self, Layout},
-        preload::Preload,
+        encode,
         resolve::{Resolver, TagForm},
-        store,
         tag::{TagParser, TagParts},
-        watch::{Node, PodWatch, WatchConfig},
+        watch::PodWatch,
     },
     plugin::{Chunk, Filter, Filtered, Host, Parser, Refusal},
     record::{
@@ -48,33 +46,6 @@ impl KubeOptions {
             Refusal::new(format!("option 'regex_parser': '{name}' is no parser of the host's parsers file"))
         })?;
         Ok(TagForm::Custom(prefix.len(), Box::new(HostParser(parser))))
-    }
-
-    fn preload(&self) -> Result<Preload, Refusal> {
-        let Some(folder) = &self.source.preload_dir else { return Ok(Preload::default()) };
-        Preload::read(Path::new(folder)).map_err(|why| {
-            Refusal::new(format!("option 'kube_meta_preload_cache_dir': '{folder}' can't be read: {why}"))
-        })
-    }
-
-    fn watch(&self, layout: &Layout) -> WatchConfig {
-        let path = |text: &Option<String>| text.as_ref().map(Into::into);
-        let (api, source) = (&self.api, &self.source);
-        let client = ClientConfig {
-            url: api.url.clone(),
-            ca_file: path(&api.ca_file),
-            ca_path: path(&api.ca_path),
-            token_file: path(&api.token_file),
-            token_ttl: api.token_ttl,
-            tls_verify: api.tls_verify,
-            tls_verify_hostname: api.tls_verify_hostname,
-            tls_vhost: api.tls_vhost.clone(),
-            ..ClientConfig::default()
-        };
-        let node = Node::find(source.node_name.as_deref(), path(&api.namespace_file));
-        let delete_grace = source.linger.unwrap_or(source.delete_grace);
-        let store = store::Config { delete_grace, namespaces: layout.namespaces() };
-        WatchConfig { nodes: layout.nodes(), ..WatchConfig::new(client, node, store) }
     }
 }
 
@@ -123,20 +94,12 @@ impl Filter for KubeFilter {
         if options.fields.dummy_meta {
             return Ok(Self { source: Source::Dummy, lines, _watch: None });
         }
-        if options.source.use_kubelet {
-            warn!("option 'use_kubelet': the kubelet is not asked, pods come from the API server's watch");
-        }
         let layout = options.fields.layout();
         let form = options.tag_form(host)?;
-        let preload = options.preload()?;
+        let preload = source::preload(&options.source)?;
         let mut watch = None;
         if !layout.tag_only {
-            let started = PodWatch::shared(&options.watch(&layout), tasks.owner()).map_err(Refusal::new)?;
-            // With files there is something to begin with.
-            if options.source.preload_dir.is_none() {
-                wait_for_sync(&tasks, started.store(), options.source.wait_for_sync);
-            }
-            watch = Some(started);
+            watch = Some(source::start(&options, &layout, &tasks)?);
         }
         let store = watch.as_ref().map(|watch| watch.store().clone());
         let resolver = Resolver::new(form, layout, preload, store);
@@ -165,16 +128,5 @@ impl Filter for KubeFilter {
             return Filtered::Unchanged;
         }
         Filtered::Changed
-    }
-}
-
-/// Waits for the first lists, for so long.
-fn wait_for_sync(tasks: &Tasks, store: &store::Store, limit: Duration) {
-    let synced = tasks.block_on(async { tokio::time::timeout(limit, store.synced()).await.is_ok() });
-    if synced == Some(false) {
-        warn!(
-            "pods: no complete list within {}s; until there is one, records gain only what their tag says",
-            limit.as_secs_f32()
-        );
     }
 }
