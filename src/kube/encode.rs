@@ -25,6 +25,8 @@ pub struct Layout {
     pub namespace_labels: bool,
     /// `kubernetes_namespace.annotations`
     pub namespace_annotations: bool,
+    /// The namespace's fields, and nothing of the pod.
+    pub namespace_only: bool,
     /// What the tag says, and nothing else.
     pub tag_only: bool,
 }
@@ -37,6 +39,7 @@ impl Default for Layout {
             owner_references: false,
             namespace_labels: false,
             namespace_annotations: false,
+            namespace_only: false,
             tag_only: false,
         }
     }
@@ -57,30 +60,35 @@ pub fn dummy() -> Treatment {
     Treatment::adding(fields.finish())
 }
 
-/// What `parts` and, where it is known, the API say of a container.
+/// What `parts` and, where it is known, the API say of a container. The pod is the one that is [`meant`].
 pub fn treatment(
     layout: &Layout,
     parts: &TagParts,
     pod: Option<&Pod>,
     namespace: Option<&Namespace>,
 ) -> Treatment {
-    let pod = pod.filter(|pod| is_meant(parts, pod));
-    let mut pairs = kubernetes(layout, parts, pod);
+    let mut pairs = match layout.namespace_only {
+        true => Vec::new(),
+        false => kubernetes(layout, parts, pod),
+    };
     if layout.namespaces() && !parts.namespace.is_empty() {
         pairs.extend_from_slice(&kubernetes_namespace(layout, parts, namespace));
     }
     let mut treatment = Treatment::adding(pairs);
-    treatment.is_known = pod.is_some() || layout.tag_only;
+    treatment.is_known = match layout.namespace_only {
+        true => namespace.is_some(),
+        false => pod.is_some() || layout.tag_only,
+    };
     treatment
 }
 
-/// Whether `pod` is the one that the tag names, not another that has its name now. A static pod's folder is named by
-/// the hash of its file.
-fn is_meant(parts: &TagParts, pod: &Pod) -> bool {
-    match (&parts.uid, &pod.meta.uid) {
+/// `pod` if it is the one that the tag names, not another that has its name now. A static pod's folder is named by the
+/// hash of its file.
+pub fn meant<'a>(parts: &TagParts, pod: Option<&'a Pod>) -> Option<&'a Pod> {
+    pod.filter(|pod| match (&parts.uid, &pod.meta.uid) {
         (Some(tag), Some(api)) => tag == api || pod.is_mirror,
         _ => true,
-    }
+    })
 }
 
 fn kubernetes(layout: &Layout, parts: &TagParts, pod: Option<&Pod>) -> Vec<u8> {

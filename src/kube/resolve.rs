@@ -13,6 +13,7 @@ use arc_swap::ArcSwapOption;
 use tracing::warn;
 
 use super::{
+    annotation::Heed,
     encode::{self, Layout},
     pod::{Namespace, Pod},
     preload::Preload,
@@ -46,6 +47,7 @@ impl TagForm {
 pub struct Resolver {
     form: TagForm,
     layout: Layout,
+    heed: Heed,
     preload: Preload,
     store: Option<Store>,
     tags: [RwLock<Tags>; SHARDS],
@@ -71,7 +73,18 @@ impl Resolver {
     /// Asks `preload` first, then `store`.
     pub fn new(form: TagForm, layout: Layout, preload: Preload, store: Option<Store>) -> Self {
         let tags = std::array::from_fn(|_| RwLock::default());
-        Self { form, layout, preload, store, tags, hasher: RandomState::new() }
+        Self { form, layout, heed: Heed::default(), preload, store, tags, hasher: RandomState::new() }
+    }
+
+    /// Has done what pods ask for in those annotations.
+    pub fn heeding(mut self, heed: Heed) -> Self {
+        self.heed = heed;
+        self
+    }
+
+    /// Whether pods matter.
+    fn pods(&self) -> bool {
+        !self.layout.tag_only && (!self.layout.namespace_only || self.heed.any())
     }
 
     /// The fields for records of `tag`; `None` if it names no pod.
@@ -93,7 +106,7 @@ impl Resolver {
 
     fn answer(&self, parts: &TagParts, generation: u64, before: Option<Arc<Answer>>) -> Answer {
         let (mut pod, mut namespace) = (None, None);
-        if !self.layout.tag_only {
+        if self.pods() {
             pod = self
                 .preload
                 .pod(&parts.namespace, &parts.pod)
@@ -111,14 +124,18 @@ impl Resolver {
         });
         let treatment = match unchanged {
             Some(before) => Arc::clone(&before.treatment),
-            None => Arc::new(encode::treatment(&self.layout, parts, pod.as_deref(), namespace.as_deref())),
+            None => {
+                let (meant, namespace) = (encode::meant(parts, pod.as_deref()), namespace.as_deref());
+                let treatment = encode::treatment(&self.layout, parts, meant, namespace);
+                Arc::new(self.heed.complete(treatment, parts, meant, namespace))
+            }
         };
         Answer { generation, pod, namespace, treatment }
     }
 
     fn wish(&self, parts: &TagParts, is_unknown: bool) {
         if is_unknown
-            && !self.layout.tag_only
+            && self.pods()
             && let Some(store) = &self.store
         {
             store.missed(&parts.namespace, &parts.pod);

@@ -62,6 +62,25 @@ impl Object {
         self.sort();
     }
 
+    /// As `copy`; with `trim`, texts lose line ends at their end.
+    pub fn copy_trimmed(&mut self, map: Map<'_>, trim: bool) {
+        if !trim {
+            return self.copy(map);
+        }
+        self.entries.clear();
+        self.keys.clear();
+        for pair in map.pairs() {
+            let start = self.entries.len();
+            self.entries.extend_from_slice(pair.key);
+            self.keys.push(start..self.entries.len());
+            match super::reader::text(pair.value) {
+                Some(text) => write::str(&mut self.entries, trimmed(text)),
+                None => self.entries.extend_from_slice(pair.value),
+            }
+        }
+        self.sort();
+    }
+
     fn sort(&mut self) {
         self.sorted.clear();
         if self.keys.len() > FEW {

@@ -24,11 +24,13 @@ pub struct Merge {
     pub keep: bool,
     /// Reads lines instead of the JSON reader, where the container has no parser of its own.
     pub parser: Option<Arc<dyn LineParser>>,
+    /// Merges nothing but what a container's own parser finds.
+    pub own_only: bool,
 }
 
 impl Default for Merge {
     fn default() -> Self {
-        Self { key: None, trim: true, keep: true, parser: None }
+        Self { key: None, trim: true, keep: true, parser: None, own_only: false }
     }
 }
 
@@ -42,6 +44,9 @@ impl Merge {
         treatment: &Treatment,
         fields: &mut Object,
     ) -> Option<Option<Time>> {
+        if self.own_only && !treatment.has_parser() {
+            return None;
+        }
         // Of a key that comes twice the last counts.
         let line = body.pairs().filter(|pair| text(pair.key) == Some(LOG)).last()?.value;
         let mut time = None;
@@ -49,11 +54,11 @@ impl Merge {
             let parser = treatment.parser.of(stream()).as_ref().or(self.parser.as_ref());
             match parser {
                 Some(parser) => time = parser.parse(text, fields)?,
-                None if fields.read(text, self.trim) => {}
+                None if !self.own_only && fields.read(text, self.trim) => {}
                 None => return None,
             }
         } else {
-            fields.copy(Map::of(line)?);
+            fields.copy(Map::of(line).filter(|_| !self.own_only)?);
         }
         if let Some(key) = &self.key {
             fields.nest(key);

@@ -2,6 +2,7 @@
 //!
 //! Serves the host. Invariant: a call never waits and never loses a record: what can't be enriched passes as it is.
 
+mod former;
 mod options;
 
 use std::{path::Path, sync::Arc, time::Duration};
@@ -11,6 +12,7 @@ use tracing::warn;
 pub use self::options::KubeOptions;
 use crate::{
     kube::{
+        annotation::{FindParser, Heed},
         client::ClientConfig,
         encode::{self, Layout},
         preload::Preload,
@@ -39,20 +41,41 @@ impl KubeOptions {
             owner_references: fields.owner_references,
             namespace_labels: fields.namespace_labels,
             namespace_annotations: fields.namespace_annotations,
+            namespace_only: fields.namespace_metadata_only,
             tag_only: fields.use_tag_for_meta,
         }
     }
 
     fn lines(&self, host: &dyn Host) -> Lines {
         let line = &self.line;
-        let parser = line.merge_parser.as_ref().and_then(|name| host.parsers().get(name));
-        let merge = line.merge_log.then(|| Merge {
+        let parser = line.merge_parser.as_ref().filter(|_| line.merge_log).and_then(|name| {
+            let parser = self.find_parser(host)(name);
+            if parser.is_none() {
+                warn!(
+                    "option 'merge_parser': '{name}' is no parser of the host's parsers file; lines are read as if it \
+                     were not set"
+                );
+            }
+            parser
+        });
+        let merge = (line.merge_log || self.record.parser).then(|| Merge {
             key: line.merge_log_key.clone(),
             trim: line.merge_log_trim,
             keep: line.keep_log,
-            parser: parser.map(|parser| Arc::new(HostParser(parser)) as Arc<dyn LineParser>),
+            parser,
+            own_only: !line.merge_log,
         });
         Lines { merge }
+    }
+
+    fn heed(&self, host: &dyn Host) -> Heed {
+        Heed::new(self.record.exclude, self.record.parser.then(|| self.find_parser(host)))
+    }
+
+    /// Finds parsers of the host's for lines.
+    fn find_parser(&self, host: &dyn Host) -> FindParser {
+        let (parsers, trim) = (host.parsers(), self.line.merge_log_trim);
+        Box::new(move |name| Some(Arc::new(HostParser { parser: parsers.get(name)?, trim })))
     }
 
     fn tag_form(&self, host: &dyn Host) -> Result<TagForm, Refusal> {
@@ -63,7 +86,7 @@ impl KubeOptions {
         let parser = host.parsers().get(name).ok_or_else(|| {
             Refusal::new(format!("option 'regex_parser': '{name}' is no parser of the host's parsers file"))
         })?;
-        Ok(TagForm::Custom(prefix.len(), Box::new(HostParser(parser))))
+        Ok(TagForm::Custom(prefix.len(), Box::new(HostParser { parser, trim: false })))
     }
 
     fn preload(&self) -> Result<Preload, Refusal> {
@@ -81,6 +104,7 @@ impl KubeOptions {
             ca_file: path(&api.ca_file),
             ca_path: path(&api.ca_path),
             token_file: path(&api.token_file),
+            token_command: api.token_command.clone(),
             token_ttl: api.token_ttl,
             tls_verify: api.tls_verify,
             tls_verify_hostname: api.tls_verify_hostname,
@@ -95,11 +119,15 @@ impl KubeOptions {
 }
 
 /// A parser of the host's, as one of tags and of lines.
-struct HostParser(Arc<dyn Parser>);
+struct HostParser {
+    parser: Arc<dyn Parser>,
+    /// Whether texts lose line ends at their end.
+    trim: bool,
+}
 
 impl TagParser for HostParser {
     fn parse(&self, tag: &[u8]) -> Option<TagParts> {
-        let fields = self.0.parse(tag)?.fields;
+        let fields = self.parser.parse(tag)?.fields;
         let groups = Map::of(&fields)?
             .pairs()
             .filter_map(|pair| Some((std::str::from_utf8(text(pair.key)?).ok()?, text(pair.value)?)));
@@ -109,8 +137,8 @@ impl TagParser for HostParser {
 
 impl LineParser for HostParser {
     fn parse(&self, text: &[u8], fields: &mut Object) -> Option<Option<Time>> {
-        let parsed = self.0.parse(text)?;
-        fields.copy(Map::of(&parsed.fields)?);
+        let parsed = self.parser.parse(text)?;
+        fields.copy_trimmed(Map::of(&parsed.fields)?, self.trim);
         Some(parsed.time.map(|(seconds, nanos)| Time { seconds, nanos }))
     }
 }
@@ -135,6 +163,7 @@ impl Filter for KubeFilter {
     type Options = KubeOptions;
 
     fn start(options: KubeOptions, tasks: Tasks, host: &dyn Host) -> Result<Self, Refusal> {
+        options.former.tell();
         let lines = options.lines(host);
         if options.fields.dummy_meta {
             return Ok(Self { source: Source::Dummy, lines, _watch: None });
@@ -143,6 +172,11 @@ impl Filter for KubeFilter {
             warn!("option 'use_kubelet': the kubelet is not asked, pods come from the API server's watch");
         }
         let layout = options.layout();
+        if layout.namespace_only && !layout.namespaces() {
+            warn!(
+                "option 'namespace_metadata_only': adds nothing unless namespace_labels or namespace_annotations is on"
+            );
+        }
         let form = options.tag_form(host)?;
         let preload = options.preload()?;
         let mut watch = None;
@@ -155,7 +189,7 @@ impl Filter for KubeFilter {
             watch = Some(started);
         }
         let store = watch.as_ref().map(|watch| watch.store().clone());
-        let resolver = Resolver::new(form, layout, preload, store);
+        let resolver = Resolver::new(form, layout, preload, store).heeding(options.heed(host));
         Ok(Self { source: Source::Tags(Box::new(resolver)), lines, _watch: watch })
     }
 

@@ -111,9 +111,11 @@ options! {
         "lookup_container_id_key" => container_id_key: Option<String> = "",
         /// Field with its pod's uid.
         "lookup_pod_uid_key" => pod_uid_key: Option<String> = "",
-        /// Honours the pod's annotation fluentbit.io/exclude: its records are dropped.
+        /// Honours the pod's annotation fluentbit.io/exclude: its records are dropped. Its namespace's counts for pods
+        /// that have none, where namespaces are watched: namespace_labels or namespace_annotations is on.
         "k8s-logging.exclude" => exclude: bool = "off",
-        /// Honours the pod's annotation fluentbit.io/parser: its lines are read by that parser of the host's.
+        /// Honours the pod's annotation fluentbit.io/parser: its lines are read by that parser of the host's, with or
+        /// without merge_log. Its namespace's counts for pods that have none, as with k8s-logging.exclude.
         "k8s-logging.parser" => parser: bool = "off",
     }
 }
