@@ -133,7 +133,9 @@ fn dummy_meta_adds_the_time_as_the_c_library_writes_it_and_asks_nobody() {
 fn namespace_metadata_only_adds_the_namespaces_fields_and_nothing_of_the_pod() {
     let server = ApiServer::start();
     server.put(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop", "labels": {"team": "red"}}}));
-    server.put(json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web", "namespace": "shop"}, "spec": {"nodeName": "n1"}}));
+    let excluded =
+        json!({"name": "web", "namespace": "shop", "annotations": {"fluentbit.io/exclude": "true"}});
+    server.put(json!({"apiVersion": "v1", "kind": "Pod", "metadata": excluded, "spec": {"nodeName": "n1"}}));
     let url = server.url();
     let own = [
         ("kube_url", url.as_str()),
@@ -144,6 +146,13 @@ fn namespace_metadata_only_adds_the_namespaces_fields_and_nothing_of_the_pod() {
     let filter = start(&ParsersFile::default(), &[&own[..], &[("namespace_labels", "on")]].concat());
     let added = json!({"name": "shop", "labels": {"team": "red"}});
     assert_eq!(pass(&filter, TAG, &[line()])[0].1, json!({"log": "a line", "kubernetes_namespace": added}));
+    server.wait_for(Verb::Watch, "namespaces", 1);
+    assert_eq!(server.requests().iter().filter(|seen| seen.resource == "pods").count(), 0);
+
+    // Pods are asked for where their annotations count.
+    let heeding = [("namespace_labels", "on"), ("k8s-logging.exclude", "on")];
+    let filter = start(&ParsersFile::default(), &[&own[..], &heeding].concat());
+    assert_eq!(pass(&filter, TAG, &[line()]).len(), 0);
 
     let (filter, told) = told(Level::WARN, || start(&ParsersFile::default(), &own));
     assert_eq!(pass(&filter, TAG, &[line()])[0].1, line());

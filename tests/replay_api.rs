@@ -16,7 +16,7 @@ use std::{
     net::{TcpListener, TcpStream},
     path::Path,
     sync::Arc,
-    thread,
+    thread::Builder,
 };
 
 use ordered::{entry, json, read};
@@ -87,12 +87,14 @@ fn serve(lists: Lists) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let lists = Arc::new(lists);
-    thread::spawn(move || {
+    let named = |name: &str| Builder::new().name(name.to_owned());
+    let accept = move || {
         for stream in listener.incoming().flatten() {
             let lists = Arc::clone(&lists);
-            thread::spawn(move || converse(stream, &lists));
+            named("lists").spawn(move || converse(stream, &lists)).unwrap();
         }
-    });
+    };
+    named("accept").spawn(accept).unwrap();
     url
 }
 

@@ -35,6 +35,8 @@ pub struct WatchConfig {
     pub client: ClientConfig,
     /// Whose pods.
     pub node: Node,
+    /// Whether pods are watched and looked up; else only namespaces are.
+    pub pods: bool,
     /// What the store keeps; namespaces are watched only if it wants them.
     pub store: store::Config,
     /// A watch on which nothing came for this long, no bookmark either, is replaced, by way of a list if nothing came
@@ -45,7 +47,7 @@ pub struct WatchConfig {
 impl WatchConfig {
     /// The usual settings for a node's pods.
     pub fn new(client: ClientConfig, node: Node, store: store::Config) -> Self {
-        Self { client, node, store, idle_limit: Duration::from_secs(180) }
+        Self { client, node, pods: true, store, idle_limit: Duration::from_secs(180) }
     }
 }
 
@@ -124,11 +126,17 @@ impl PodWatch {
             return Ok(watch);
         };
         let shared = Arc::new(Shared { client, writer, counters, config: config.clone() });
-        watch.tasks.spawn(Arc::clone(&shared).watch_pods());
+        if config.pods {
+            watch.tasks.spawn(Arc::clone(&shared).watch_pods());
+            watch.tasks.spawn(Arc::clone(&shared).look_up());
+        } else {
+            // There is no list to wait for.
+            shared.writer.begin_list();
+            shared.writer.end_list();
+        }
         if config.store.namespaces {
             watch.tasks.spawn(Arc::clone(&shared).watch_namespaces());
         }
-        watch.tasks.spawn(Arc::clone(&shared).look_up());
         watch.tasks.spawn(shared.sweep());
         Ok(watch)
     }

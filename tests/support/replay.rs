@@ -22,7 +22,7 @@ use crate::servers::{
     fluent_bit, roster,
 };
 
-const AT_A_TIME: usize = 8;
+const AT_A_TIME: usize = 16;
 
 /// The folder of cases; where it is absent, the summary says so.
 pub fn corpus(case: &str) -> Option<PathBuf> {

@@ -114,7 +114,8 @@ impl KubeOptions {
         let node = Node::find(source.node_name.as_deref(), path(&api.namespace_file));
         let delete_grace = source.linger.unwrap_or(source.delete_grace);
         let store = store::Config { delete_grace, namespaces: layout.namespaces() };
-        WatchConfig::new(client, node, store)
+        let pods = !layout.namespace_only || self.record.exclude || self.record.parser;
+        WatchConfig { pods, ..WatchConfig::new(client, node, store) }
     }
 }
 

@@ -133,7 +133,8 @@ options! {
         "namespace_labels" => namespace_labels: bool = "off",
         /// Adds the namespace's annotations, under kubernetes_namespace.
         "namespace_annotations" => namespace_annotations: bool = "off",
-        /// Adds the namespace's metadata only, and nothing of the pod.
+        /// Adds the namespace's metadata only, and nothing of the pod; pods are not watched then, unless
+        /// k8s-logging.exclude or k8s-logging.parser asks for their annotations.
         "namespace_metadata_only" => namespace_metadata_only: bool = "off",
         /// Puts the namespace's metadata into kubernetes, as namespace_labels and namespace_annotations.
         "namespace_nested" => namespace_nested: bool = "off",
