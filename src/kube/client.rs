@@ -27,7 +27,7 @@ use crate::{
     http::{self, causes},
     stamp::Stamp,
     tls::Tls,
-    token::Token,
+    token::Bearer,
 };
 
 /// The address of the API server inside a cluster.
@@ -56,6 +56,8 @@ pub struct ClientConfig {
     pub key_file: Option<PathBuf>,
     /// The file of the bearer token; no token is sent without it.
     pub token_file: Option<PathBuf>,
+    /// A command that prints the token, instead of the file.
+    pub token_command: Option<String>,
     /// The token is read again when it is older than this, or its file changed, or the server refused it.
     pub token_ttl: Duration,
     /// Whether the server's certificate is checked.
@@ -80,6 +82,7 @@ impl Default for ClientConfig {
             crt_file: None,
             key_file: None,
             token_file: Some(IN_CLUSTER_TOKEN.into()),
+            token_command: None,
             token_ttl: Duration::from_secs(600),
             tls_verify: true,
             tls_verify_hostname: true,
@@ -148,7 +151,7 @@ struct Inner {
     prefix: String,
     tls: Tls,
     vhost: Option<ServerName<'static>>,
-    token: Option<Token>,
+    token: Option<Bearer>,
     connect_timeout: Duration,
     read_timeout: Duration,
     http: Mutex<Option<Http>>,
@@ -182,7 +185,7 @@ impl Connection {
             server,
             tls,
             vhost,
-            token: config.token_file.clone().map(|path| Token::new(path, config.token_ttl)),
+            token: Bearer::new(config.token_command.clone(), config.token_file.clone(), config.token_ttl),
             connect_timeout: config.connect_timeout,
             read_timeout: config.read_timeout,
             http: Mutex::default(),
@@ -199,13 +202,19 @@ impl Connection {
         let (parts, body) = request.into_parts();
         let again = body.try_clone();
         let token = self.0.token.as_ref();
-        let sent = token.and_then(Token::header);
+        let sent = match token {
+            Some(token) => token.header().await,
+            None => None,
+        };
         let limit = self.pause_limit(&parts.uri);
         let response = self.send(&parts, body, sent.clone(), limit).await?;
         if response.status() != StatusCode::UNAUTHORIZED {
             return Ok(response);
         }
-        let fresh = token.and_then(Token::reread);
+        let fresh = match token {
+            Some(token) => token.renewed(sent.as_ref()).await,
+            None => None,
+        };
         match again {
             Some(body) if fresh != sent => self.send(&parts, body, fresh, limit).await,
             _ => Ok(response),

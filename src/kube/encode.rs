@@ -33,7 +33,7 @@ use crate::record::treatment::Treatment;
 /// What the API, or a file, says of a container's surroundings.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Known<'a> {
-    /// Its pod.
+    /// Its pod: the one that is [`meant`].
     pub pod: Option<&'a Pod>,
     /// Its namespace.
     pub namespace: Option<&'a Namespace>,
@@ -51,7 +51,6 @@ pub fn dummy() -> Treatment {
 
 /// What `parts` and, where it is known, the API say of a container.
 pub fn treatment(layout: &Layout, parts: &TagParts, mut known: Known<'_>) -> Treatment {
-    known.pod = known.pod.filter(|pod| is_meant(parts, pod));
     if known.pod.is_none() {
         known.node = None;
     }
@@ -90,13 +89,13 @@ fn encode(layout: &Layout, parts: &TagParts, known: Known<'_>, maps: &Maps<'_>) 
     pairs
 }
 
-/// Whether `pod` is the one that the tag names, not another that has its name now. A static pod's folder is named by
-/// the hash of its file.
-fn is_meant(parts: &TagParts, pod: &Pod) -> bool {
-    match (&parts.uid, &pod.meta.uid) {
+/// `pod` if it is the one that the tag names, not another that has its name now. A static pod's folder is named by the
+/// hash of its file.
+pub fn meant<'a>(parts: &TagParts, pod: Option<&'a Pod>) -> Option<&'a Pod> {
+    pod.filter(|pod| match (&parts.uid, &pod.meta.uid) {
         (Some(tag), Some(api)) => tag == api || pod.is_mirror,
         _ => true,
-    }
+    })
 }
 
 fn kubernetes(layout: &Layout, parts: &TagParts, pod: Option<&Pod>, maps: &Maps<'_>) -> Vec<u8> {

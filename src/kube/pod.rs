@@ -15,7 +15,7 @@ use kube::{
 use serde::Deserialize;
 
 pub use self::state::{Kind, Phase};
-use super::verbatim::Verbatim;
+use super::{annotation::Rules, verbatim::Verbatim};
 
 /// The annotation of a pod that a kubelet runs from a file.
 const MIRROR: &str = "kubernetes.io/config.mirror";
@@ -30,6 +30,8 @@ pub struct Pod {
     pub labels: Option<Verbatim>,
     /// Annotations, in the API's order.
     pub annotations: Option<Verbatim>,
+    /// What the annotations ask for.
+    pub rules: Option<Box<Rules>>,
     /// Owner references.
     pub owner_references: Option<Verbatim>,
     /// The node that it runs on.
@@ -91,6 +93,8 @@ pub struct Namespace {
     pub labels: Option<Verbatim>,
     /// Annotations, in the API's order.
     pub annotations: Option<Verbatim>,
+    /// What the annotations ask for, of all its pods.
+    pub rules: Option<Box<Rules>>,
 }
 
 impl Resource for Pod {
@@ -276,6 +280,7 @@ impl From<WirePod> for Pod {
         Self {
             meta: meta.object_meta(),
             labels: meta.labels,
+            rules: Rules::of(meta.annotations.as_ref()),
             annotations: meta.annotations,
             owner_references: meta.owner_references,
             node: spec.node_name,
@@ -292,7 +297,12 @@ impl From<WirePod> for Pod {
 impl From<WireNamespace> for Namespace {
     fn from(wire: WireNamespace) -> Self {
         let mut meta = wire.metadata.unwrap_or_default();
-        Self { meta: meta.object_meta(), labels: meta.labels, annotations: meta.annotations }
+        Self {
+            meta: meta.object_meta(),
+            labels: meta.labels,
+            rules: Rules::of(meta.annotations.as_ref()),
+            annotations: meta.annotations,
+        }
     }
 }
 

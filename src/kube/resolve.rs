@@ -13,6 +13,7 @@ use arc_swap::ArcSwapOption;
 use tracing::warn;
 
 use super::{
+    annotation::Heed,
     encode::{self, Known, Layout},
     nodes::NodeMeta,
     pod::{Namespace, Pod},
@@ -47,6 +48,7 @@ impl TagForm {
 pub struct Resolver {
     form: TagForm,
     layout: Layout,
+    heed: Heed,
     preload: Preload,
     store: Option<Store>,
     tags: [RwLock<Tags>; SHARDS],
@@ -73,7 +75,18 @@ impl Resolver {
     /// Asks `preload` first, then `store`.
     pub fn new(form: TagForm, layout: Layout, preload: Preload, store: Option<Store>) -> Self {
         let tags = std::array::from_fn(|_| RwLock::default());
-        Self { form, layout, preload, store, tags, hasher: RandomState::new() }
+        Self { form, layout, heed: Heed::default(), preload, store, tags, hasher: RandomState::new() }
+    }
+
+    /// Has done what pods ask for in those annotations.
+    pub fn heeding(mut self, heed: Heed) -> Self {
+        self.heed = heed;
+        self
+    }
+
+    /// Whether pods matter.
+    fn pods(&self) -> bool {
+        !self.layout.tag_only && (!self.layout.namespace_only || self.heed.any())
     }
 
     /// Which fields records gain.
@@ -100,7 +113,7 @@ impl Resolver {
 
     fn answer(&self, parts: &TagParts, generation: u64, before: Option<Arc<Answer>>) -> Answer {
         let (mut pod, mut namespace) = (None, None);
-        if !self.layout.tag_only {
+        if self.pods() {
             let (namespace, name, uid) = (&parts.namespace, &parts.pod, parts.uid.as_deref());
             pod = self
                 .preload
@@ -125,19 +138,23 @@ impl Resolver {
         let treatment = match unchanged {
             Some(before) => Arc::clone(&before.treatment),
             None => {
-                let known =
-                    Known { pod: pod.as_deref(), namespace: namespace.as_deref(), node: node.as_deref() };
-                Arc::new(encode::treatment(&self.layout, parts, known))
+                let pod = encode::meant(parts, pod.as_deref());
+                let (namespace, node) = (namespace.as_deref(), node.as_deref());
+                let treatment = encode::treatment(&self.layout, parts, Known { pod, namespace, node });
+                Arc::new(self.heed.complete(treatment, parts, pod, namespace))
             }
         };
         Answer { generation, pod, namespace, node, treatment }
     }
 
     fn wish(&self, parts: &TagParts, answer: &Answer) {
-        let Some(store) = self.store.as_ref().filter(|_| !answer.treatment.is_known) else { return };
-        match answer.pod {
+        let Some(store) = self.store.as_ref().filter(|_| self.pods()) else { return };
+        match &answer.pod {
             None => store.missed(&parts.namespace, &parts.pod),
-            Some(_) => store.mistaken(&parts.namespace, &parts.pod),
+            Some(pod) if encode::meant(parts, Some(pod)).is_none() => {
+                store.mistaken(&parts.namespace, &parts.pod);
+            }
+            Some(_) => {}
         }
     }
 

@@ -39,6 +39,8 @@ pub struct WatchConfig {
     pub client: ClientConfig,
     /// Whose pods.
     pub node: Node,
+    /// Whether pods are watched and looked up; else only namespaces are.
+    pub pods: bool,
     /// What the store keeps; namespaces are watched only if it wants them.
     pub store: store::Config,
     /// Whether the node is watched too, for its labels and annotations.
@@ -56,7 +58,7 @@ impl WatchConfig {
     /// The usual settings for a node's pods.
     pub fn new(client: ClientConfig, node: Node, store: store::Config) -> Self {
         let idle_limit = Duration::from_secs(180);
-        Self { client, node, store, nodes: false, kubelet: None, snapshot: None, idle_limit }
+        Self { client, node, pods: true, store, nodes: false, kubelet: None, snapshot: None, idle_limit }
     }
 }
 
@@ -146,6 +148,11 @@ impl PodWatch {
             watch.tasks.spawn_blocking(move || snapshot::run(settings, &shared.writer, loaded, &tasks));
         }
         match kubelet {
+            _ if !config.pods => {
+                // There is no list to wait for.
+                shared.writer.begin_list();
+                shared.writer.end_list();
+            }
             Some(kubelet) => {
                 watch.tasks.spawn(Arc::clone(&shared).ask_kubelet(kubelet));
                 watch.tasks.spawn(Arc::clone(&shared).watch_own_node());

@@ -27,6 +27,8 @@ pub struct Merge {
     pub keep: bool,
     /// Reads lines instead of the format, where the container has no parser of its own.
     pub parser: Option<Arc<dyn LineParser>>,
+    /// Merges nothing but what a container's own parser finds.
+    pub own_only: bool,
 }
 
 impl Default for Merge {
@@ -38,6 +40,7 @@ impl Default for Merge {
             trim: true,
             keep: true,
             parser: None,
+            own_only: false,
         }
     }
 }
@@ -74,11 +77,14 @@ impl Merge {
         at: impl Fn() -> Option<Time>,
         fields: &mut Object,
     ) -> Option<Merged<'a>> {
+        if self.own_only && !treatment.has_parser() {
+            return None;
+        }
         let line = self.line(body)?;
         let time = if let Some(text) = text(line.value) {
             self.read_text(text, treatment.parser.of(stream()).as_ref(), at, fields)?
         } else {
-            fields.copy(Map::of(line.value)?);
+            fields.copy(Map::of(line.value).filter(|_| !self.own_only)?);
             self.nest(fields);
             None
         };
@@ -97,6 +103,7 @@ impl Merge {
         let mut time = None;
         match parser.or(self.parser.as_ref()) {
             Some(parser) => time = parser.parse(line, fields)?,
+            None if self.own_only => return None,
             None => self.format.read(line, self.trim, at, fields).then_some(())?,
         }
         self.nest(fields);

@@ -5,7 +5,11 @@
 
 use std::ops::Range;
 
-use super::{reader::Map, write};
+use super::{
+    json::trimmed,
+    reader::{Map, text},
+    write,
+};
 
 /// So many keys are looked at one by one.
 const FEW: usize = 32;
@@ -79,6 +83,21 @@ impl Object {
             let start = self.entries.len();
             self.entries.extend_from_slice(pair.bytes);
             self.add_key(start..start + pair.key.len());
+        }
+        self.finish();
+    }
+
+    /// As `copy`, but that texts lose line ends at their end.
+    pub fn copy_trimmed(&mut self, map: Map<'_>) {
+        self.clear();
+        for pair in map.pairs() {
+            let start = self.entries.len();
+            self.entries.extend_from_slice(pair.key);
+            self.add_key(start..self.entries.len());
+            match text(pair.value) {
+                Some(text) => write::str(&mut self.entries, trimmed(text)),
+                None => self.entries.extend_from_slice(pair.value),
+            }
         }
         self.finish();
     }

@@ -67,6 +67,13 @@ impl Treatment {
         self.keys.iter().any(|range| self.pairs[range.clone()] == *key)
     }
 
+    /// Whether the container has a parser of its own for any of its streams.
+    #[inline]
+    pub fn has_parser(&self) -> bool {
+        let Streams { stdout, stderr, unknown } = &self.parser;
+        stdout.is_some() || stderr.is_some() || unknown.is_some()
+    }
+
     /// Whether no record is kept, of whatever stream.
     pub fn drops_all(&self) -> bool {
         self.dropped.stdout && self.dropped.stderr && self.dropped.unknown

@@ -3,6 +3,7 @@
 //! Serves the host. Invariant: a call never waits and never loses a record: what can't be enriched passes as it is.
 
 mod fields;
+mod former;
 mod merge;
 mod options;
 mod source;
@@ -14,6 +15,7 @@ use tracing::warn;
 pub use self::options::KubeOptions;
 use crate::{
     kube::{
+        annotation::{FindParser, Heed},
         encode,
         resolve::{Resolver, TagForm},
         tag::{TagParser, TagParts},
@@ -32,9 +34,27 @@ use crate::{
 impl KubeOptions {
     fn lines(&self, host: &dyn Host) -> Lines {
         let line = &self.line;
-        let parser = line.merge_parser.as_ref().and_then(|name| host.parsers().get(name));
-        let parser = parser.map(|parser| Arc::new(HostParser(parser)) as Arc<dyn LineParser>);
-        Lines { merge: line.merge(parser), severity: line.severity() }
+        let parser = line.merge_parser.as_ref().filter(|_| line.merge_log).and_then(|name| {
+            let parser = self.find_parser(host)(name);
+            if parser.is_none() {
+                warn!(
+                    "option 'merge_parser': '{name}' is no parser of the host's parsers file; lines are read as if it \
+                     were not set"
+                );
+            }
+            parser
+        });
+        Lines { merge: line.merge(parser, self.record.parser), severity: line.severity() }
+    }
+
+    fn heed(&self, host: &dyn Host) -> Heed {
+        Heed::new(self.record.exclude, self.record.parser.then(|| self.find_parser(host)))
+    }
+
+    /// Finds parsers of the host's for lines.
+    fn find_parser(&self, host: &dyn Host) -> FindParser {
+        let (parsers, trim) = (host.parsers(), self.line.merge_log_trim);
+        Box::new(move |name| Some(Arc::new(HostParser { parser: parsers.get(name)?, trim })))
     }
 
     fn tag_form(&self, host: &dyn Host) -> Result<TagForm, Refusal> {
@@ -45,16 +65,20 @@ impl KubeOptions {
         let parser = host.parsers().get(name).ok_or_else(|| {
             Refusal::new(format!("option 'regex_parser': '{name}' is no parser of the host's parsers file"))
         })?;
-        Ok(TagForm::Custom(prefix.len(), Box::new(HostParser(parser))))
+        Ok(TagForm::Custom(prefix.len(), Box::new(HostParser { parser, trim: false })))
     }
 }
 
 /// A parser of the host's, as one of tags and of lines.
-struct HostParser(Arc<dyn Parser>);
+struct HostParser {
+    parser: Arc<dyn Parser>,
+    /// Whether texts lose line ends at their end.
+    trim: bool,
+}
 
 impl TagParser for HostParser {
     fn parse(&self, tag: &[u8]) -> Option<TagParts> {
-        let fields = self.0.parse(tag)?.fields;
+        let fields = self.parser.parse(tag)?.fields;
         let groups = Map::of(&fields)?
             .pairs()
             .filter_map(|pair| Some((std::str::from_utf8(text(pair.key)?).ok()?, text(pair.value)?)));
@@ -64,8 +88,13 @@ impl TagParser for HostParser {
 
 impl LineParser for HostParser {
     fn parse(&self, text: &[u8], fields: &mut Object) -> Option<Option<Time>> {
-        let parsed = self.0.parse(text)?;
-        fields.copy(Map::of(&parsed.fields)?);
+        let parsed = self.parser.parse(text)?;
+        let found = Map::of(&parsed.fields)?;
+        if self.trim {
+            fields.copy_trimmed(found)
+        } else {
+            fields.copy(found)
+        }
         Some(parsed.time.map(|(seconds, nanos)| Time { seconds, nanos }))
     }
 }
@@ -90,11 +119,17 @@ impl Filter for KubeFilter {
     type Options = KubeOptions;
 
     fn start(options: KubeOptions, tasks: Tasks, host: &dyn Host) -> Result<Self, Refusal> {
+        options.former.tell();
         let lines = options.lines(host);
         if options.fields.dummy_meta {
             return Ok(Self { source: Source::Dummy, lines, _watch: None });
         }
         let layout = options.fields.layout();
+        if layout.namespace_only && !layout.namespaces() {
+            warn!(
+                "option 'namespace_metadata_only': adds nothing unless namespace_labels or namespace_annotations is on"
+            );
+        }
         let form = options.tag_form(host)?;
         let preload = source::preload(&options.source)?;
         let mut watch = None;
@@ -102,7 +137,7 @@ impl Filter for KubeFilter {
             watch = Some(source::start(&options, &layout, &tasks)?);
         }
         let store = watch.as_ref().map(|watch| watch.store().clone());
-        let resolver = Resolver::new(form, layout, preload, store);
+        let resolver = Resolver::new(form, layout, preload, store).heeding(options.heed(host));
         Ok(Self { source: Source::Tags(Box::new(resolver)), lines, _watch: watch })
     }
 

@@ -117,9 +117,11 @@ options! {
         "lookup_container_id_key" => container_id_key: Option<String> = "",
         /// Field with its pod's uid.
         "lookup_pod_uid_key" => pod_uid_key: Option<String> = "",
-        /// Honours the pod's annotation fluentbit.io/exclude: its records are dropped.
+        /// Honours the pod's annotation fluentbit.io/exclude: its records are dropped. Its namespace's counts for pods
+        /// that have none, where namespaces are watched: namespace_labels or namespace_annotations is on.
         "k8s-logging.exclude" => exclude: bool = "off",
-        /// Honours the pod's annotation fluentbit.io/parser: its lines are read by that parser of the host's.
+        /// Honours the pod's annotation fluentbit.io/parser: its lines are read by that parser of the host's, with or
+        /// without merge_log. Its namespace's counts for pods that have none, as with k8s-logging.exclude.
         "k8s-logging.parser" => parser: bool = "off",
     }
 }
@@ -137,7 +139,8 @@ options! {
         "namespace_labels" => namespace_labels: bool = "off",
         /// Adds the namespace's annotations, in kubernetes_namespace.
         "namespace_annotations" => namespace_annotations: bool = "off",
-        /// Adds the namespace's metadata only, and nothing of the pod.
+        /// Adds the namespace's metadata only, and nothing of the pod; pods are not watched then, unless
+        /// k8s-logging.exclude or k8s-logging.parser asks for their annotations.
         "namespace_metadata_only" => namespace_metadata_only: bool = "off",
         /// Puts the namespace's metadata into kubernetes, as namespace_labels and namespace_annotations.
         "namespace_nested" => namespace_nested: bool = "off",

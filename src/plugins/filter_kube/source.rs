@@ -48,6 +48,7 @@ fn config(options: &KubeOptions, layout: &Layout) -> Result<WatchConfig, Refusal
     let store = store::Config { delete_grace, namespaces: layout.namespaces() };
     let mut config = WatchConfig::new(client(api), node, store);
     config.nodes = layout.nodes();
+    config.pods = !layout.namespace_only || options.record.exclude || options.record.parser;
     config.kubelet = source.use_kubelet.then(|| kubelet(api, source)).transpose().map_err(Refusal::new)?;
     config.snapshot = snapshot(source).map_err(Refusal::new)?;
     Ok(config)
@@ -60,6 +61,7 @@ fn client(api: &ApiOptions) -> ClientConfig {
         ca_file: path(&api.ca_file),
         ca_path: path(&api.ca_path),
         token_file: path(&api.token_file),
+        token_command: api.token_command.clone(),
         token_ttl: api.token_ttl,
         tls_verify: api.tls_verify,
         tls_verify_hostname: api.tls_verify_hostname,
