@@ -78,7 +78,7 @@ pub fn treatment(
 /// the hash of its file.
 fn is_meant(parts: &TagParts, pod: &Pod) -> bool {
     match (&parts.uid, &pod.meta.uid) {
-        (Some(tag), Some(api)) => tag == api || pod.is_mirror,
+        (Some(tag), Some(api)) => **tag == **api || pod.is_mirror,
         _ => true,
     }
 }
@@ -88,7 +88,7 @@ fn kubernetes(layout: &Layout, parts: &TagParts, pod: Option<&Pod>) -> Vec<u8> {
     let docker_id = parts.docker_id.as_deref().or_else(|| container.and_then(|c| current_id(parts, c)));
     // The image of the status entry, unless that is about another run of the container.
     let is_same_run = |c: &&Container| match (docker_id, &c.id) {
-        (Some(shown), Some(id)) => shown == id,
+        (Some(shown), Some(id)) => *shown == **id,
         (None, Some(_)) => false,
         (_, None) => true,
     };
@@ -121,7 +121,7 @@ fn kubernetes(layout: &Layout, parts: &TagParts, pod: Option<&Pod>) -> Vec<u8> {
 /// The status of the container that the tag names.
 fn status<'a>(parts: &TagParts, pod: &'a Pod) -> Option<&'a Container> {
     let name = parts.container.as_deref()?;
-    pod.containers.iter().find(|container| container.name == name)
+    pod.containers.iter().find(|container| *container.name == *name)
 }
 
 /// The id of the run that wrote the file, for tags that name none.

@@ -96,6 +96,7 @@ async fn of_pod(client: &kube::Client, name: &str, namespace_file: &Path) -> Res
     })?;
     pod.node
         .filter(|node| !node.is_empty())
+        .map(String::from)
         .ok_or_else(|| Unknown::lasting(format!("pod {namespace}/{name} is on no node")))
 }
 

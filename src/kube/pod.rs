@@ -3,13 +3,6 @@
 //! Serves `watch` (which reads them off the API through kube-rs), `preload` (off files) and `store`. Invariant: a
 //! field that is absent or null is nothing, never an error.
 
-use std::borrow::Cow;
-
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::{
-    Resource,
-    core::{ClusterResourceScope, NamespaceResourceScope},
-};
 use serde::Deserialize;
 
 use super::verbatim::Verbatim;
@@ -17,12 +10,25 @@ use super::verbatim::Verbatim;
 /// The annotation of a pod that a kubelet runs from a file.
 const MIRROR: &str = "kubernetes.io/config.mirror";
 
-/// A pod.
+/// What names an object.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Meta {
+    /// Its name.
+    pub name: Option<Box<str>>,
+    /// Its namespace, if it lives in one.
+    pub namespace: Option<Box<str>>,
+    /// Its uid.
+    pub uid: Option<Box<str>>,
+    /// Which state of it this is; the store keeps none.
+    pub resource_version: Option<Box<str>>,
+}
+
+/// A pod. There may be tens of thousands: texts carry no room to grow.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(from = "WirePod")]
 pub struct Pod {
-    /// Name, namespace, uid and resourceVersion only.
-    pub meta: ObjectMeta,
+    /// What names it.
+    pub meta: Meta,
     /// Labels, in the API's order.
     pub labels: Option<Verbatim>,
     /// Annotations, in the API's order.
@@ -30,11 +36,11 @@ pub struct Pod {
     /// Owner references.
     pub owner_references: Option<Verbatim>,
     /// The node that it runs on.
-    pub node: Option<String>,
+    pub node: Option<Box<str>>,
     /// Its address.
-    pub ip: Option<String>,
+    pub ip: Option<Box<str>>,
     /// What is known of its containers, of all kinds.
-    pub containers: Vec<Container>,
+    pub containers: Box<[Container]>,
     /// Made by a kubelet from a file: its log folder carries another uid than the API.
     pub is_mirror: bool,
 }
@@ -43,15 +49,15 @@ pub struct Pod {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Container {
     /// Its name, unique within the pod.
-    pub name: String,
+    pub name: Box<str>,
     /// The image that was asked for.
-    pub image: Option<String>,
+    pub image: Option<Box<str>>,
     /// The image that runs, without a scheme.
-    pub image_hash: Option<String>,
+    pub image_hash: Option<Box<str>>,
     /// The container's id, without a scheme.
-    pub id: Option<String>,
+    pub id: Option<Box<str>>,
     /// The id of the one before the last restart.
-    pub last_id: Option<String>,
+    pub last_id: Option<Box<str>>,
     /// How often it was restarted.
     pub restarts: u32,
 }
@@ -60,70 +66,12 @@ pub struct Container {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(from = "WireNamespace")]
 pub struct Namespace {
-    /// Name, uid and resourceVersion only.
-    pub meta: ObjectMeta,
+    /// What names it.
+    pub meta: Meta,
     /// Labels, in the API's order.
     pub labels: Option<Verbatim>,
     /// Annotations, in the API's order.
     pub annotations: Option<Verbatim>,
-}
-
-impl Resource for Pod {
-    type DynamicType = ();
-    type Scope = NamespaceResourceScope;
-
-    fn kind((): &()) -> Cow<'_, str> {
-        "Pod".into()
-    }
-
-    fn group((): &()) -> Cow<'_, str> {
-        "".into()
-    }
-
-    fn version((): &()) -> Cow<'_, str> {
-        "v1".into()
-    }
-
-    fn plural((): &()) -> Cow<'_, str> {
-        "pods".into()
-    }
-
-    fn meta(&self) -> &ObjectMeta {
-        &self.meta
-    }
-
-    fn meta_mut(&mut self) -> &mut ObjectMeta {
-        &mut self.meta
-    }
-}
-
-impl Resource for Namespace {
-    type DynamicType = ();
-    type Scope = ClusterResourceScope;
-
-    fn kind((): &()) -> Cow<'_, str> {
-        "Namespace".into()
-    }
-
-    fn group((): &()) -> Cow<'_, str> {
-        "".into()
-    }
-
-    fn version((): &()) -> Cow<'_, str> {
-        "v1".into()
-    }
-
-    fn plural((): &()) -> Cow<'_, str> {
-        "namespaces".into()
-    }
-
-    fn meta(&self) -> &ObjectMeta {
-        &self.meta
-    }
-
-    fn meta_mut(&mut self) -> &mut ObjectMeta {
-        &mut self.meta
-    }
 }
 
 #[derive(Default, Deserialize)]
@@ -143,10 +91,10 @@ struct WireNamespace {
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct WireMeta {
-    name: Option<String>,
-    namespace: Option<String>,
-    uid: Option<String>,
-    resource_version: Option<String>,
+    name: Option<Box<str>>,
+    namespace: Option<Box<str>>,
+    uid: Option<Box<str>>,
+    resource_version: Option<Box<str>>,
     labels: Option<Verbatim>,
     annotations: Option<Verbatim>,
     owner_references: Option<Verbatim>,
@@ -155,14 +103,14 @@ struct WireMeta {
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct WireSpec {
-    node_name: Option<String>,
+    node_name: Option<Box<str>>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct WireStatus {
     #[serde(rename = "podIP")]
-    pod_ip: Option<String>,
+    pod_ip: Option<Box<str>>,
     container_statuses: Option<Vec<WireContainer>>,
     init_container_statuses: Option<Vec<WireContainer>>,
     ephemeral_container_statuses: Option<Vec<WireContainer>>,
@@ -171,12 +119,12 @@ struct WireStatus {
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct WireContainer {
-    name: Option<String>,
-    image: Option<String>,
+    name: Option<Box<str>>,
+    image: Option<Box<str>>,
     #[serde(rename = "imageID")]
-    image_id: Option<String>,
+    image_id: Option<Box<str>>,
     #[serde(rename = "containerID")]
-    container_id: Option<String>,
+    container_id: Option<Box<str>>,
     /// The server takes negative ones too.
     restart_count: Option<i64>,
     last_state: Option<WireState>,
@@ -192,17 +140,16 @@ struct WireState {
 #[serde(default)]
 struct WireTerminated {
     #[serde(rename = "containerID")]
-    container_id: Option<String>,
+    container_id: Option<Box<str>>,
 }
 
 impl WireMeta {
-    fn object_meta(&mut self) -> ObjectMeta {
-        ObjectMeta {
+    fn names(&mut self) -> Meta {
+        Meta {
             name: self.name.take(),
             namespace: self.namespace.take(),
             uid: self.uid.take(),
             resource_version: self.resource_version.take(),
-            ..ObjectMeta::default()
         }
     }
 }
@@ -215,7 +162,7 @@ impl From<WirePod> for Pod {
             [status.container_statuses, status.init_container_statuses, status.ephemeral_container_statuses];
         let is_mirror = meta.annotations.as_ref().is_some_and(|annotations| annotations.contains(MIRROR));
         Self {
-            meta: meta.object_meta(),
+            meta: meta.names(),
             labels: meta.labels,
             annotations: meta.annotations,
             owner_references: meta.owner_references,
@@ -230,7 +177,7 @@ impl From<WirePod> for Pod {
 impl From<WireNamespace> for Namespace {
     fn from(wire: WireNamespace) -> Self {
         let mut meta = wire.metadata.unwrap_or_default();
-        Self { meta: meta.object_meta(), labels: meta.labels, annotations: meta.annotations }
+        Self { meta: meta.names(), labels: meta.labels, annotations: meta.annotations }
     }
 }
 
@@ -249,11 +196,9 @@ impl From<WireContainer> for Container {
 }
 
 /// `docker://x` is `x`, `sha256:x` is itself, and what has no colon is no id.
-fn without_scheme(mut id: String) -> Option<String> {
+fn without_scheme(id: Box<str>) -> Option<Box<str>> {
     let after = id.find(':')? + 1;
     let rest = id[after..].trim_start_matches('/');
-    if rest.len() < id.len() - after {
-        id = rest.to_owned();
-    }
+    let id = if rest.len() < id.len() - after { rest.into() } else { id };
     (!id.is_empty()).then_some(id)
 }

@@ -8,13 +8,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use kube::{Resource as _, api::ListParams, core::WatchEvent};
+use kube::{api::ListParams, core::WatchEvent};
 use serde::de::DeserializeOwned;
 use tracing::{debug, info, warn};
 
 use super::{
     api::{Failure, Resource, Watch},
     backoff::{self, Backoff, jitter},
+    pod::Meta,
     watch::Counters,
 };
 
@@ -28,10 +29,12 @@ const FRUITLESS: u32 = 3;
 /// Where objects go.
 pub(super) trait Sink {
     /// The object as far as it is wanted.
-    type Object: kube::Resource + DeserializeOwned;
+    type Object: DeserializeOwned;
     /// The plural, for the log.
     const RESOURCE: &'static str;
 
+    /// What names an object.
+    fn meta(object: &Self::Object) -> &Meta;
     /// A list begins.
     fn begin(&self);
     /// An object as it is now.
@@ -165,11 +168,11 @@ impl<S: Sink> Reflector<'_, S> {
         match event {
             None => return Some(End::Closed),
             Some(Ok(WatchEvent::Added(object) | WatchEvent::Modified(object))) => {
-                moved(version, object.meta().resource_version.as_ref());
+                moved(version, S::meta(&object).resource_version.as_deref());
                 self.sink.apply(object);
             }
             Some(Ok(WatchEvent::Deleted(object))) => {
-                moved(version, object.meta().resource_version.as_ref());
+                moved(version, S::meta(&object).resource_version.as_deref());
                 self.sink.delete(&object);
             }
             Some(Ok(WatchEvent::Bookmark(mark))) => moved(version, Some(&mark.metadata.resource_version)),
@@ -200,9 +203,9 @@ impl<S: Sink> Reflector<'_, S> {
     }
 }
 
-fn moved(version: &mut String, to: Option<&String>) {
+fn moved(version: &mut String, to: Option<&str>) {
     if let Some(to) = to.filter(|to| !to.is_empty()) {
-        version.clone_from(to);
+        to.clone_into(version);
     }
 }
 

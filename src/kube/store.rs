@@ -145,7 +145,7 @@ impl Writer {
         // It moves with every heartbeat, and no record shows it.
         pod.meta.resource_version = None;
         if let Some(key) = pod_key(&pod) {
-            self.0.changed(self.0.pods.put(key, pod));
+            self.0.changed(self.0.pods.put(&key, pod));
         }
     }
 
@@ -173,7 +173,7 @@ impl Writer {
     pub fn apply_namespace(&self, mut namespace: Namespace) {
         namespace.meta.resource_version = None;
         if let Some(name) = namespace.meta.name.clone() {
-            self.0.changed(self.0.namespaces.put(name, namespace));
+            self.0.changed(self.0.namespaces.put(&name, namespace));
         }
     }
 
@@ -203,7 +203,7 @@ impl Writer {
     /// The answer to a wish.
     pub fn found(&self, wish: &Wish, pod: Pod) {
         let until = Instant::now() + LOOKED_UP_FOR;
-        self.0.changed(self.0.pods.put_until(key(&wish.namespace, &wish.pod), pod, until));
+        self.0.changed(self.0.pods.put_until(&key(&wish.namespace, &wish.pod), pod, until));
         self.0.wishes.granted(wish);
     }
 

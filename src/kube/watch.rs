@@ -22,7 +22,7 @@ use super::{
     backoff::Backoff,
     client::{BadConfig, ClientConfig, Connection},
     lookup,
-    pod::{Namespace, Pod},
+    pod::{Meta, Namespace, Pod},
     reflect::{Complaints, Reflector, Sink},
     store::{self, Store, Writer},
 };
@@ -210,6 +210,10 @@ impl Sink for Pods<'_> {
     type Object = Pod;
     const RESOURCE: &'static str = "pods";
 
+    fn meta(pod: &Pod) -> &Meta {
+        &pod.meta
+    }
+
     fn begin(&self) {
         self.0.begin_list();
     }
@@ -219,8 +223,9 @@ impl Sink for Pods<'_> {
     }
 
     fn delete(&self, pod: &Pod) {
-        let text = |field: &Option<String>| field.clone().unwrap_or_default();
-        self.0.delete(&text(&pod.meta.namespace), &text(&pod.meta.name), &text(&pod.meta.uid));
+        let [namespace, name, uid] = [&pod.meta.namespace, &pod.meta.name, &pod.meta.uid]
+            .map(|text| text.as_deref().unwrap_or_default());
+        self.0.delete(namespace, name, uid);
     }
 
     fn end(&self) {
@@ -233,6 +238,10 @@ struct Namespaces<'a>(&'a Writer);
 impl Sink for Namespaces<'_> {
     type Object = Namespace;
     const RESOURCE: &'static str = "namespaces";
+
+    fn meta(namespace: &Namespace) -> &Meta {
+        &namespace.meta
+    }
 
     fn begin(&self) {
         self.0.begin_namespace_list();
