@@ -93,12 +93,19 @@ impl<S: Sink> Reflector<'_, S> {
         params.limit = by_pages.then_some(PAGE);
         self.sink.begin();
         loop {
-            let page = self.resource.page::<S::Object>(&params).await?;
-            for object in page.items {
-                self.sink.apply(object);
+            let mut unreadable = None;
+            let page = self.resource.each(&params, |object| match object {
+                Ok(object) => self.sink.apply(object),
+                Err(failure) => unreadable = Some(failure),
+            });
+            let page = page.await?;
+            if let Some(failure) = unreadable {
+                // The others of the list are good.
+                self.counters.bad_lines.fetch_add(1, Ordering::Relaxed);
+                self.log.say(format!("{}: one of the list was skipped: {failure}", S::RESOURCE));
             }
-            if page.metadata.continues.is_empty() {
-                let version = page.metadata.resource_version;
+            if page.continues.is_empty() {
+                let version = page.resource_version;
                 if version.is_empty() {
                     return Err(Failure::unreadable("the list has no resourceVersion"));
                 }
@@ -106,7 +113,7 @@ impl<S: Sink> Reflector<'_, S> {
                 self.counters.synced();
                 return Ok(version);
             }
-            params.continue_token = Some(page.metadata.continues);
+            params.continue_token = Some(page.continues);
         }
     }
 

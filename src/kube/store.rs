@@ -6,7 +6,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -15,6 +15,7 @@ use tokio::sync::watch;
 
 pub use super::wish::Wish;
 use super::{
+    ids::Ids,
     pod::{Namespace, Pod},
     table::Table,
     wish::Wishes,
@@ -36,8 +37,10 @@ pub struct Config {
 pub fn channel(config: Config) -> (Writer, Store) {
     let inner = Arc::new(Inner {
         pods: Table::new(),
+        ids: Ids::new(),
         namespaces: Table::new(),
         wishes: Wishes::default(),
+        grants_wishes: AtomicBool::new(true),
         generation: AtomicU64::new(1),
         missing: watch::Sender::new(Missing { pods: true, namespaces: config.namespaces }),
         config,
@@ -48,8 +51,10 @@ pub fn channel(config: Config) -> (Writer, Store) {
 struct Inner {
     config: Config,
     pods: Table<Pod>,
+    ids: Ids,
     namespaces: Table<Namespace>,
     wishes: Wishes,
+    grants_wishes: AtomicBool,
     /// Moves with every change that a reader can see.
     generation: AtomicU64,
     missing: watch::Sender<Missing>,
@@ -73,6 +78,11 @@ impl Inner {
         if is_news {
             self.generation.fetch_add(1, Ordering::Release);
         }
+    }
+
+    /// When what goes now is forgotten.
+    fn grace(&self) -> Instant {
+        Instant::now() + self.config.delete_grace
     }
 }
 
@@ -107,10 +117,35 @@ impl Store {
         self.0.namespaces.get(namespace)
     }
 
+    /// From now on [`Self::lookup_id`] answers.
+    pub fn want_ids(&self) {
+        if !self.0.ids.are_wanted() {
+            self.0.ids.want();
+            self.0.ids.replace(&self.0.pods, self.0.grace());
+        }
+    }
+
+    /// What is known of the pod that has this uid, or a container of this id.
+    pub fn lookup_id(&self, id: &str) -> Option<Arc<Pod>> {
+        self.0.ids.get(id, &self.0.pods)
+    }
+
+    /// The only pod of which `is_it` is true; none if there are several. Looks at all of them.
+    pub fn lookup_only(&self, is_it: impl Fn(&Pod) -> bool) -> Option<Arc<Pod>> {
+        let (mut found, mut count) = (None, 0);
+        self.0.pods.for_each(|_, pod| {
+            if is_it(pod) {
+                count += 1;
+                found = Some(Arc::clone(pod));
+            }
+        });
+        found.filter(|_| count == 1)
+    }
+
     /// Tells that a record names a pod which [`Self::lookup`] doesn't know: it may be looked up. Cheap to repeat.
     pub fn missed(&self, namespace: &str, pod: &str) {
         // Before that the list will tell.
-        if !self.0.missing.borrow().pods {
+        if self.0.grants_wishes.load(Ordering::Relaxed) && !self.0.missing.borrow().pods {
             self.0.wishes.add(namespace, pod, Instant::now());
         }
     }
@@ -144,22 +179,38 @@ impl Writer {
     pub fn apply(&self, mut pod: Pod) {
         // It moves with every heartbeat, and no record shows it.
         pod.meta.resource_version = None;
-        if let Some(key) = pod_key(&pod) {
-            self.0.changed(self.0.pods.put(&key, pod));
+        let Some(key) = pod_key(&pod) else { return };
+        let ids = Some(&self.0.ids).filter(|ids| ids.are_wanted());
+        let before = ids.and_then(|_| self.0.pods.get(&key));
+        let is_news = self.0.pods.put(&key, pod);
+        if is_news
+            && let Some(ids) = ids
+            && let Some(pod) = self.0.pods.get(&key)
+        {
+            ids.add(&key, &pod);
+            before.inspect(|before| ids.expire(before, Some(&pod), self.0.grace()));
         }
+        self.0.changed(is_news);
     }
 
     /// A pod is gone; one of the same name and another uid is not meant. An empty uid means any.
     pub fn delete(&self, namespace: &str, name: &str, uid: &str) {
-        let until = Instant::now() + self.0.config.delete_grace;
+        let until = self.0.grace();
         self.0.pods.expire(&key(namespace, name), until, |pod| {
-            uid.is_empty() || pod.meta.uid.as_deref() == Some(uid)
+            let is_it = uid.is_empty() || pod.meta.uid.as_deref() == Some(uid);
+            if is_it && self.0.ids.are_wanted() {
+                self.0.ids.expire(pod, None, until);
+            }
+            is_it
         });
     }
 
     /// The list is complete: it replaces what was known.
     pub fn end_list(&self) {
-        self.0.pods.end(Instant::now() + self.0.config.delete_grace);
+        self.0.pods.end(self.0.grace());
+        if self.0.ids.are_wanted() {
+            self.0.ids.replace(&self.0.pods, self.0.grace());
+        }
         self.0.changed(true);
         self.0.missing.send_if_modified(|missing| std::mem::take(&mut missing.pods));
     }
@@ -179,12 +230,12 @@ impl Writer {
 
     /// A namespace is gone.
     pub fn delete_namespace(&self, name: &str) {
-        self.0.namespaces.expire(name, Instant::now() + self.0.config.delete_grace, |_| true);
+        self.0.namespaces.expire(name, self.0.grace(), |_| true);
     }
 
     /// The list of namespaces is complete: it replaces what was known.
     pub fn end_namespace_list(&self) {
-        self.0.namespaces.end(Instant::now() + self.0.config.delete_grace);
+        self.0.namespaces.end(self.0.grace());
         self.0.changed(true);
         self.0.missing.send_if_modified(|missing| std::mem::take(&mut missing.namespaces));
     }
@@ -192,7 +243,13 @@ impl Writer {
     /// Forgets what is due. To be called every few seconds.
     pub fn sweep(&self, now: Instant) {
         let any = self.0.pods.sweep(now) | self.0.namespaces.sweep(now);
+        self.0.ids.sweep(now);
         self.0.changed(any);
+    }
+
+    /// Wishes are neither taken nor granted: every pod comes by itself.
+    pub fn grant_no_wishes(&self) {
+        self.0.grants_wishes.store(false, Ordering::Relaxed);
     }
 
     /// The next pod that a record named and nobody knows; waits for one.

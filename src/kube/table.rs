@@ -55,6 +55,13 @@ impl<T: PartialEq> Table<T> {
         self.shard(key).load().get(key).map(|slot| Arc::clone(&slot.value))
     }
 
+    /// Calls `each` for all entries, a shard at a time as it is then.
+    pub(super) fn for_each(&self, mut each: impl FnMut(&str, &Arc<T>)) {
+        for shard in &self.shards {
+            shard.load().iter().for_each(|(key, slot)| each(key, &slot.value));
+        }
+    }
+
     pub(super) fn len(&self) -> usize {
         self.shards.iter().map(|shard| shard.load().len()).sum()
     }

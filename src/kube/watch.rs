@@ -1,4 +1,4 @@
-//! The pods of a node, and if asked for all namespaces, watched into a [`Store`].
+//! The pods of a node or of the cluster, and if asked for all namespaces, watched into a [`Store`].
 //!
 //! Serves the filter and the output's straight path. Invariants: instances with the same settings share one watch
 //! per process, which ends with the last of them; an API server that is away, slow or refuses changes nothing of
@@ -118,6 +118,11 @@ impl PodWatch {
         let connection = Connection::new(&config.client)?;
         let tasks = Tasks::new(Owner { name: owner.name.clone(), level: owner.level })?;
         let (writer, store) = store::channel(config.store.clone());
+        // A watch of all pods tells of each by itself.
+        let looks_up = config.node != Node::All;
+        if !looks_up {
+            writer.grant_no_wishes();
+        }
         let counters = Arc::new(Counters::default());
         let watch = Self { store, counters: Arc::clone(&counters), tasks };
         let Some(client) = watch.tasks.block_on(async { connection.client() }) else {
@@ -128,7 +133,9 @@ impl PodWatch {
         if config.store.namespaces {
             watch.tasks.spawn(Arc::clone(&shared).watch_namespaces());
         }
-        watch.tasks.spawn(Arc::clone(&shared).look_up());
+        if looks_up {
+            watch.tasks.spawn(Arc::clone(&shared).look_up());
+        }
         watch.tasks.spawn(shared.sweep());
         Ok(watch)
     }
@@ -169,8 +176,12 @@ impl Shared {
             }
         });
         let node = node.await;
-        info!("pods: watching those of node {node}");
-        self.reflect("/api/v1/pods", Pods(&self.writer), Some(format!("spec.nodeName={node}"))).await;
+        match &node {
+            Some(node) => info!("pods: watching those of node {node}"),
+            None => info!("pods: watching those of the whole cluster"),
+        }
+        let fields = node.map(|node| format!("spec.nodeName={node}"));
+        self.reflect("/api/v1/pods", Pods(&self.writer), fields).await;
     }
 
     async fn watch_namespaces(self: Arc<Self>) {

@@ -3,17 +3,20 @@
 //! Serves the host. Invariant: a call never waits and never loses a record: what can't be enriched passes as it is.
 
 mod options;
+mod records;
 
 use std::{path::Path, sync::Arc, time::Duration};
 
 use tracing::warn;
 
 pub use self::options::KubeOptions;
+use self::options::Scope;
 use crate::{
     kube::{
         client::ClientConfig,
         encode::{self, Layout},
         preload::Preload,
+        record_key::{ByRecord, Lookup},
         resolve::{Resolver, TagForm},
         store,
         tag::{TagParser, TagParts},
@@ -24,7 +27,7 @@ use crate::{
         json::Object,
         merge::Merge,
         reader::{Map, Time, text},
-        splice::{Lines, splice},
+        splice::{Lines, Outcome, splice},
         treatment::{Always, LineParser},
     },
     runtime::Tasks,
@@ -87,7 +90,10 @@ impl KubeOptions {
             tls_vhost: api.tls_vhost.clone(),
             ..ClientConfig::default()
         };
-        let node = Node::find(source.node_name.as_deref(), path(&api.namespace_file));
+        let node = match source.scope {
+            Scope::Node => Node::find(source.node_name.as_deref(), path(&api.namespace_file)),
+            Scope::Cluster => Node::All,
+        };
         let delete_grace = source.linger.unwrap_or(source.delete_grace);
         let store = store::Config { delete_grace, namespaces: layout.namespaces() };
         WatchConfig::new(client, node, store)
@@ -126,6 +132,7 @@ pub struct KubeFilter {
 /// Where fields come from.
 enum Source {
     Tags(Box<Resolver>),
+    Records(Box<Resolver>, Lookup),
     Dummy,
 }
 
@@ -143,6 +150,7 @@ impl Filter for KubeFilter {
             warn!("option 'use_kubelet': the kubelet is not asked, pods come from the API server's watch");
         }
         let layout = options.layout();
+        let lookup = options.record.lookup()?;
         let form = options.tag_form(host)?;
         let preload = options.preload()?;
         let mut watch = None;
@@ -155,33 +163,48 @@ impl Filter for KubeFilter {
             watch = Some(started);
         }
         let store = watch.as_ref().map(|watch| watch.store().clone());
-        let resolver = Resolver::new(form, layout, preload, store);
-        Ok(Self { source: Source::Tags(Box::new(resolver)), lines, _watch: watch })
+        if let (Some(store), Some(_)) = (&store, &lookup) {
+            store.want_ids();
+        }
+        let resolver = Box::new(Resolver::new(form, layout, preload, store));
+        let source = match lookup {
+            Some(lookup) => Source::Records(resolver, lookup),
+            None => Source::Tags(resolver),
+        };
+        Ok(Self { source, lines, _watch: watch })
     }
 
     fn filter(&self, chunk: Chunk<'_>, out: &mut Vec<u8>) -> Filtered {
         let treatment = match &self.source {
             Source::Dummy => Some(Arc::new(encode::dummy())),
             Source::Tags(resolver) => resolver.resolve(chunk.tag),
+            Source::Records(resolver, lookup) => {
+                let mut chooser = ByRecord::new(resolver, lookup);
+                return finish(chunk, splice(chunk.data, &self.lines, &mut chooser, out), out);
+            }
         };
         let Some(treatment) = treatment else { return Filtered::Unchanged };
         if treatment.drops_all() {
             return Filtered::Changed;
         }
-        let outcome = splice(chunk.data, &self.lines, &mut Always(&treatment), out);
-        if outcome.unread > 0 {
-            let tag = String::from_utf8_lossy(chunk.tag);
-            warn!(
-                "tag '{tag}': {} bytes at the end of a chunk are no events, passed as they are",
-                outcome.unread
-            );
-        }
-        if outcome.records == outcome.passed {
-            out.clear();
-            return Filtered::Unchanged;
-        }
-        Filtered::Changed
+        finish(chunk, splice(chunk.data, &self.lines, &mut Always(&treatment), out), out)
     }
+}
+
+/// What to answer for a chunk of which this was made.
+fn finish(chunk: Chunk<'_>, outcome: Outcome, out: &mut Vec<u8>) -> Filtered {
+    if outcome.unread > 0 {
+        let tag = String::from_utf8_lossy(chunk.tag);
+        warn!(
+            "tag '{tag}': {} bytes at the end of a chunk are no events, passed as they are",
+            outcome.unread
+        );
+    }
+    if outcome.records == outcome.passed {
+        out.clear();
+        return Filtered::Unchanged;
+    }
+    Filtered::Changed
 }
 
 /// Waits for the first lists, for so long.
