@@ -174,7 +174,7 @@ fn apply_a_changed_pod_among_10_000(bencher: Bencher<'_, '_>) {
     bencher
         .with_inputs(|| {
             ip += 1;
-            Pod { ip: Some(format!("10.0.0.{ip}")), ..pod(77) }
+            Pod { ip: Some(format!("10.0.0.{ip}").into()), ..pod(77) }
         })
         .bench_local_values(|pod| writer.apply(pod));
 }

@@ -93,7 +93,7 @@ fn encode(layout: &Layout, parts: &TagParts, known: Known<'_>, maps: &Maps<'_>) 
 /// hash of its file.
 pub fn meant<'a>(parts: &TagParts, pod: Option<&'a Pod>) -> Option<&'a Pod> {
     pod.filter(|pod| match (&parts.uid, &pod.meta.uid) {
-        (Some(tag), Some(api)) => tag == api || pod.is_mirror,
+        (Some(tag), Some(api)) => **tag == **api || pod.is_mirror,
         _ => true,
     })
 }
@@ -168,7 +168,7 @@ fn workload(pod: &Pod) -> Option<Workload<'_>> {
 /// The status of the container that the tag names.
 fn status<'a>(parts: &TagParts, pod: &'a Pod) -> Option<&'a Container> {
     let name = parts.container.as_deref()?;
-    pod.containers.iter().find(|container| container.name == name)
+    pod.containers.iter().find(|container| *container.name == *name)
 }
 
 /// The id of the run that wrote the file, for tags that name none.

@@ -8,13 +8,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use kube::{Resource as _, api::ListParams, core::WatchEvent};
+use kube::{api::ListParams, core::WatchEvent};
 use serde::de::DeserializeOwned;
 use tracing::{debug, info, warn};
 
 use super::{
     api::{Failure, Resource, Watch},
     backoff::{self, Backoff, jitter},
+    pod::Meta,
     watch::Counters,
 };
 
@@ -28,10 +29,12 @@ const FRUITLESS: u32 = 3;
 /// Where objects go.
 pub(super) trait Sink {
     /// The object as far as it is wanted.
-    type Object: kube::Resource + DeserializeOwned;
+    type Object: DeserializeOwned;
     /// The plural, for the log.
     const RESOURCE: &'static str;
 
+    /// What names an object.
+    fn meta(object: &Self::Object) -> &Meta;
     /// A list begins.
     fn begin(&self);
     /// An object as it is now.
@@ -92,12 +95,19 @@ impl<S: Sink> Reflector<'_, S> {
         params.limit = by_pages.then_some(PAGE);
         self.sink.begin();
         loop {
-            let page = self.resource.page::<S::Object>(&params).await?;
-            for object in page.items {
-                self.sink.apply(object);
+            let mut unreadable = None;
+            let page = self.resource.each(&params, |object| match object {
+                Ok(object) => self.sink.apply(object),
+                Err(failure) => unreadable = Some(failure),
+            });
+            let page = page.await?;
+            if let Some(failure) = unreadable {
+                // The others of the list are good.
+                self.counters.bad_lines.fetch_add(1, Ordering::Relaxed);
+                self.log.say(format!("{}: one of the list was skipped: {failure}", S::RESOURCE));
             }
-            if page.metadata.continues.is_empty() {
-                let version = page.metadata.resource_version;
+            if page.continues.is_empty() {
+                let version = page.resource_version;
                 if version.is_empty() {
                     return Err(Failure::unreadable("the list has no resourceVersion"));
                 }
@@ -105,7 +115,7 @@ impl<S: Sink> Reflector<'_, S> {
                 self.counters.synced();
                 return Ok(version);
             }
-            params.continue_token = Some(page.metadata.continues);
+            params.continue_token = Some(page.continues);
         }
     }
 
@@ -167,11 +177,11 @@ impl<S: Sink> Reflector<'_, S> {
         match event {
             None => return Some(End::Closed),
             Some(Ok(WatchEvent::Added(object) | WatchEvent::Modified(object))) => {
-                moved(version, object.meta().resource_version.as_ref());
+                moved(version, S::meta(&object).resource_version.as_deref());
                 self.sink.apply(object);
             }
             Some(Ok(WatchEvent::Deleted(object))) => {
-                moved(version, object.meta().resource_version.as_ref());
+                moved(version, S::meta(&object).resource_version.as_deref());
                 self.sink.delete(&object);
             }
             Some(Ok(WatchEvent::Bookmark(mark))) => moved(version, Some(&mark.metadata.resource_version)),
@@ -203,9 +213,9 @@ impl<S: Sink> Reflector<'_, S> {
     }
 }
 
-fn moved(version: &mut String, to: Option<&String>) {
+fn moved(version: &mut String, to: Option<&str>) {
     if let Some(to) = to.filter(|to| !to.is_empty()) {
-        version.clone_from(to);
+        to.clone_into(version);
     }
 }
 

@@ -1,4 +1,4 @@
-//! The pods of a node, and if asked for all namespaces and the node itself, watched into a [`Store`].
+//! The pods of a node or of the cluster, and if asked for all namespaces and nodes, watched into a [`Store`].
 //!
 //! Serves the filter and the output's straight path. Invariants: instances with the same settings share one watch
 //! per process, which ends with the last of them; an API server that is away, slow or refuses changes nothing of
@@ -25,7 +25,7 @@ use super::{
     kubelet::{self, Kubelet},
     lookup,
     nodes::Nodes,
-    pod::{Namespace, Pod},
+    pod::{Meta, Namespace, Pod},
     reflect::{Complaints, Reflector, Sink},
     snapshot,
     store::{self, Store, Writer},
@@ -133,6 +133,11 @@ impl PodWatch {
         let kubelet = config.kubelet.as_ref().map(|kubelet| Connection::new(&kubelet.client)).transpose()?;
         let tasks = Tasks::new(Owner { name: owner.name.clone(), level: owner.level })?;
         let (writer, store) = store::channel(config.store.clone());
+        // A watch of all pods tells of each by itself.
+        let looks_up = config.node != Node::All;
+        if !looks_up {
+            writer.grant_no_wishes();
+        }
         let counters = Arc::new(Counters::default());
         let (loaded, is_loaded) = flag::channel(config.snapshot.is_none());
         let watch = Self { store, counters: Arc::clone(&counters), is_loaded, tasks };
@@ -159,7 +164,9 @@ impl PodWatch {
             }
             None => {
                 watch.tasks.spawn(Arc::clone(&shared).watch_pods());
-                watch.tasks.spawn(Arc::clone(&shared).look_up());
+                if looks_up {
+                    watch.tasks.spawn(Arc::clone(&shared).look_up());
+                }
             }
         }
         if config.store.namespaces {
@@ -212,16 +219,20 @@ impl Shared {
             }
         });
         let node = node.await;
-        info!("pods: watching those of node {node}");
-        let pods = self.reflect("/api/v1/pods", Pods(&self.writer), Some(format!("spec.nodeName={node}")));
-        tokio::join!(pods, self.watch_nodes(Some(format!("metadata.name={node}"))));
+        match &node {
+            Some(node) => info!("pods: watching those of node {node}"),
+            None => info!("pods: watching those of the whole cluster"),
+        }
+        let of = |field: &str| node.as_ref().map(|node| format!("{field}={node}"));
+        let pods = self.reflect("/api/v1/pods", Pods(&self.writer), of("spec.nodeName"));
+        tokio::join!(pods, self.watch_nodes(of("metadata.name")));
     }
 
     /// The node of a kubelet, which tells of its pods only.
     async fn watch_own_node(self: Arc<Self>) {
         if self.config.nodes {
             let node = self.config.node.resolve(&self.client, || self.writer.await_nodes(false)).await;
-            self.watch_nodes(Some(format!("metadata.name={node}"))).await;
+            self.watch_nodes(node.map(|node| format!("metadata.name={node}"))).await;
         }
     }
 
@@ -274,6 +285,10 @@ impl Sink for Pods<'_> {
     type Object = Pod;
     const RESOURCE: &'static str = "pods";
 
+    fn meta(pod: &Pod) -> &Meta {
+        &pod.meta
+    }
+
     fn begin(&self) {
         self.0.begin_list();
     }
@@ -283,8 +298,9 @@ impl Sink for Pods<'_> {
     }
 
     fn delete(&self, pod: &Pod) {
-        let text = |field: &Option<String>| field.clone().unwrap_or_default();
-        self.0.delete(&text(&pod.meta.namespace), &text(&pod.meta.name), &text(&pod.meta.uid));
+        let [namespace, name, uid] = [&pod.meta.namespace, &pod.meta.name, &pod.meta.uid]
+            .map(|text| text.as_deref().unwrap_or_default());
+        self.0.delete(namespace, name, uid);
     }
 
     fn end(&self) {
@@ -297,6 +313,10 @@ struct Namespaces<'a>(&'a Writer);
 impl Sink for Namespaces<'_> {
     type Object = Namespace;
     const RESOURCE: &'static str = "namespaces";
+
+    fn meta(namespace: &Namespace) -> &Meta {
+        &namespace.meta
+    }
 
     fn begin(&self) {
         self.0.begin_namespace_list();

@@ -8,9 +8,9 @@ use super::{
     existing,
     json::Object,
     merge::{Merge, Merged},
-    reader::{Event, Events, Kind, Map, text},
+    reader::{Event, Events, Kind, Map},
     severity::Severity,
-    treatment::{Choose, Treatment},
+    treatment::{Choose, StreamOf, Treatment},
     write,
 };
 
@@ -43,7 +43,7 @@ pub struct Outcome {
 /// Appends `chunk` to `out`, each record as `chooser` says.
 pub fn splice<C: Choose>(chunk: &[u8], lines: &Lines, chooser: &mut C, out: &mut Vec<u8>) -> Outcome {
     let mut outcome = Outcome::default();
-    let mut splicer = Splicer { lines, fields: Object::default() };
+    let mut splicer = Splicer { lines, stream: chooser.stream(), fields: Object::default() };
     let mut events = Events::new(chunk);
     for event in &mut events {
         let body = event.body().filter(|_| event.kind == Kind::Record);
@@ -75,6 +75,7 @@ fn reserve(out: &mut Vec<u8>, chunk: usize, record: usize, added: usize) {
 
 struct Splicer<'a> {
     lines: &'a Lines,
+    stream: StreamOf,
     /// The fields of the line of the record at hand.
     fields: Object,
 }
@@ -88,7 +89,7 @@ impl Splicer<'_> {
         out: &mut Vec<u8>,
         outcome: &mut Outcome,
     ) {
-        let stream = || body.get(b"stream").and_then(text);
+        let stream = || (self.stream)(body);
         if treatment.dropped != Default::default() && *treatment.dropped.of(stream()) {
             outcome.dropped += 1;
             return;

@@ -8,7 +8,7 @@ use std::{ops::Range, sync::Arc};
 use super::{
     existing::Existing,
     json::Object,
-    reader::{Event, Map, Time},
+    reader::{Event, Map, Time, text},
 };
 
 /// Fields and decisions for the records of one container.
@@ -113,7 +113,15 @@ pub trait LineParser: Send + Sync {
 pub trait Choose {
     /// How to treat a record; `None` passes it as it is.
     fn choose(&mut self, event: &Event<'_>, body: Map<'_>) -> Option<&Treatment>;
+
+    /// How records tell their stream.
+    fn stream(&self) -> StreamOf {
+        |body| body.get(b"stream").and_then(text)
+    }
 }
+
+/// Finds the name of a record's stream.
+pub type StreamOf = for<'a> fn(Map<'a>) -> Option<&'a [u8]>;
 
 /// The same for all records, as where the tag names the container.
 pub struct Always<'a>(pub &'a Treatment);

@@ -16,7 +16,7 @@ fn pod(name: &str, uid: &str) -> Pod {
     serde_json::from_value(json).unwrap()
 }
 
-fn uid(store: &Store, name: &str) -> Option<String> {
+fn uid(store: &Store, name: &str) -> Option<Box<str>> {
     store.lookup("shop", name)?.meta.uid.clone()
 }
 

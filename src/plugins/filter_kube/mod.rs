@@ -6,6 +6,7 @@ mod fields;
 mod former;
 mod merge;
 mod options;
+mod records;
 mod source;
 
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use crate::{
     kube::{
         annotation::{FindParser, Heed},
         encode,
+        record_key::{ByRecord, Lookup},
         resolve::{Resolver, TagForm},
         tag::{TagParser, TagParts},
         watch::PodWatch,
@@ -25,7 +27,7 @@ use crate::{
     record::{
         json::Object,
         reader::{Map, Time, text},
-        splice::{Lines, splice},
+        splice::{Lines, Outcome, splice},
         treatment::{Always, LineParser},
     },
     runtime::Tasks,
@@ -110,6 +112,7 @@ pub struct KubeFilter {
 /// Where fields come from.
 enum Source {
     Tags(Box<Resolver>),
+    Records(Box<Resolver>, Lookup),
     Dummy,
 }
 
@@ -130,6 +133,7 @@ impl Filter for KubeFilter {
                 "option 'namespace_metadata_only': adds nothing unless namespace_labels or namespace_annotations is on"
             );
         }
+        let lookup = options.record.lookup()?;
         let form = options.tag_form(host)?;
         let preload = source::preload(&options.source)?;
         let mut watch = None;
@@ -137,31 +141,47 @@ impl Filter for KubeFilter {
             watch = Some(source::start(&options, &layout, &tasks)?);
         }
         let store = watch.as_ref().map(|watch| watch.store().clone());
+        if let (Some(store), Some(_)) = (&store, &lookup) {
+            store.want_ids();
+        }
         let resolver = Resolver::new(form, layout, preload, store).heeding(options.heed(host));
-        Ok(Self { source: Source::Tags(Box::new(resolver)), lines, _watch: watch })
+        let resolver = Box::new(resolver);
+        let source = match lookup {
+            Some(lookup) => Source::Records(resolver, lookup),
+            None => Source::Tags(resolver),
+        };
+        Ok(Self { source, lines, _watch: watch })
     }
 
     fn filter(&self, chunk: Chunk<'_>, out: &mut Vec<u8>) -> Filtered {
         let treatment = match &self.source {
             Source::Dummy => Some(Arc::new(encode::dummy())),
             Source::Tags(resolver) => resolver.resolve(chunk.tag),
+            Source::Records(resolver, lookup) => {
+                let mut chooser = ByRecord::new(resolver, lookup);
+                return finish(chunk, splice(chunk.data, &self.lines, &mut chooser, out), out);
+            }
         };
         let Some(treatment) = treatment else { return Filtered::Unchanged };
         if treatment.drops_all() {
             return Filtered::Changed;
         }
-        let outcome = splice(chunk.data, &self.lines, &mut Always(&treatment), out);
-        if outcome.unread > 0 {
-            let tag = String::from_utf8_lossy(chunk.tag);
-            warn!(
-                "tag '{tag}': {} bytes at the end of a chunk are no events, passed as they are",
-                outcome.unread
-            );
-        }
-        if outcome.records == outcome.passed {
-            out.clear();
-            return Filtered::Unchanged;
-        }
-        Filtered::Changed
+        finish(chunk, splice(chunk.data, &self.lines, &mut Always(&treatment), out), out)
     }
+}
+
+/// What to answer for a chunk of which this was made.
+fn finish(chunk: Chunk<'_>, outcome: Outcome, out: &mut Vec<u8>) -> Filtered {
+    if outcome.unread > 0 {
+        let tag = String::from_utf8_lossy(chunk.tag);
+        warn!(
+            "tag '{tag}': {} bytes at the end of a chunk are no events, passed as they are",
+            outcome.unread
+        );
+    }
+    if outcome.records == outcome.passed {
+        out.clear();
+        return Filtered::Unchanged;
+    }
+    Filtered::Changed
 }

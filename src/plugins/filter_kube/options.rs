@@ -107,7 +107,8 @@ options! {
         "regex_parser" => regex_parser: Option<String> = "",
         /// Takes records of the systemd journal: a container's gain metadata, all others pass.
         "use_journal" => use_journal: bool = "off",
-        /// Field of the record that names its pod, instead of the tag: `pod`, or `kubernetes.pod_name` within a map.
+        /// Field of the record that names its pod, instead of the tag: `pod`, `kubernetes.pod_name` or
+        /// `$kubernetes['pod_name']` within a map, `$['k8s.pod.name']` for a name with dots.
         "lookup_pod_key" => pod_key: Option<String> = "",
         /// Field that names its namespace.
         "lookup_namespace_key" => namespace_key: Option<String> = "",

@@ -43,7 +43,10 @@ pub(super) fn start(options: &KubeOptions, layout: &Layout, tasks: &Tasks) -> Re
 
 fn config(options: &KubeOptions, layout: &Layout) -> Result<WatchConfig, Refusal> {
     let (api, source) = (&options.api, &options.source);
-    let node = Node::find(source.node_name.as_deref(), api.namespace_file.as_ref().map(Into::into));
+    let node = match source.scope {
+        Scope::Node => Node::find(source.node_name.as_deref(), api.namespace_file.as_ref().map(Into::into)),
+        Scope::Cluster => Node::All,
+    };
     let delete_grace = source.linger.unwrap_or(source.delete_grace);
     let store = store::Config { delete_grace, namespaces: layout.namespaces() };
     let mut config = WatchConfig::new(client(api), node, store);
