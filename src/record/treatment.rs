@@ -6,7 +6,7 @@
 use std::{ops::Range, sync::Arc};
 
 use super::{
-    existing::Existing,
+    existing::{self, Existing},
     json::Object,
     reader::{Event, Map, Time},
 };
@@ -59,7 +59,7 @@ impl Treatment {
     /// Whether `key`, as msgpack, is one of the fields.
     #[inline]
     pub fn adds(&self, key: &[u8]) -> bool {
-        self.keys.iter().any(|range| self.pairs[range.clone()] == *key)
+        self.keys.iter().any(|range| existing::is_same(&self.pairs[range.clone()], key))
     }
 
     /// Whether no record is kept, of whatever stream.
