@@ -6,7 +6,7 @@
 use std::{ops::Range, sync::Arc};
 
 use super::{
-    existing::Existing,
+    existing::{self, Existing},
     json::Object,
     reader::{Event, Map, Time, text},
 };
@@ -64,7 +64,7 @@ impl Treatment {
     /// Whether `key`, as msgpack, is one of the fields.
     #[inline]
     pub fn adds(&self, key: &[u8]) -> bool {
-        self.keys.iter().any(|range| self.pairs[range.clone()] == *key)
+        self.keys.iter().any(|range| existing::is_same(&self.pairs[range.clone()], key))
     }
 
     /// Whether the container has a parser of its own for any of its streams.
