@@ -14,7 +14,8 @@ use tracing::warn;
 
 use super::{
     annotation::Heed,
-    encode::{self, Layout},
+    encode::{self, Known, Layout},
+    nodes::NodeMeta,
     pod::{Namespace, Pod},
     preload::Preload,
     store::Store,
@@ -66,6 +67,7 @@ struct Answer {
     generation: u64,
     pod: Option<Arc<Pod>>,
     namespace: Option<Arc<Namespace>>,
+    node: Option<Arc<NodeMeta>>,
     treatment: Arc<Treatment>,
 }
 
@@ -85,6 +87,11 @@ impl Resolver {
     /// Whether pods matter.
     fn pods(&self) -> bool {
         !self.layout.tag_only && (!self.layout.namespace_only || self.heed.any())
+    }
+
+    /// Which fields records gain.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
     }
 
     /// The fields for records of `tag`; `None` if it names no pod.
@@ -118,19 +125,26 @@ impl Resolver {
                 .namespace(&parts.namespace)
                 .or_else(|| self.store.as_ref().and_then(|store| store.lookup_namespace(&parts.namespace)));
         }
+        let name = pod.as_ref().and_then(|pod| pod.node.as_deref()).filter(|_| self.layout.nodes());
+        let node = name.and_then(|name| {
+            self.preload.node(name).or_else(|| self.store.as_ref().and_then(|store| store.lookup_node(name)))
+        });
         let unchanged = before.filter(|before| {
             is_same(before.pod.as_ref(), pod.as_ref())
                 && is_same(before.namespace.as_ref(), namespace.as_ref())
+                && is_same(before.node.as_ref(), node.as_ref())
         });
         let treatment = match unchanged {
             Some(before) => Arc::clone(&before.treatment),
             None => {
-                let (meant, namespace) = (encode::meant(parts, pod.as_deref()), namespace.as_deref());
-                let treatment = encode::treatment(&self.layout, parts, meant, namespace);
-                Arc::new(self.heed.complete(treatment, parts, meant, namespace))
+                let known =
+                    Known { pod: pod.as_deref(), namespace: namespace.as_deref(), node: node.as_deref() };
+                let known = known.meant_by(parts);
+                let treatment = encode::treatment(&self.layout, parts, known);
+                Arc::new(self.heed.complete(treatment, parts, known.pod, known.namespace))
             }
         };
-        Answer { generation, pod, namespace, treatment }
+        Answer { generation, pod, namespace, node, treatment }
     }
 
     fn wish(&self, parts: &TagParts, is_unknown: bool) {

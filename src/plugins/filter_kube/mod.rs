@@ -2,7 +2,9 @@
 //!
 //! Serves the host. Invariant: a call never waits and never loses a record: what can't be enriched passes as it is.
 
+mod fields;
 mod former;
+mod merge;
 mod options;
 
 use std::{path::Path, sync::Arc, time::Duration};
@@ -24,7 +26,6 @@ use crate::{
     plugin::{Chunk, Filter, Filtered, Host, Parser, Refusal},
     record::{
         json::Object,
-        merge::Merge,
         reader::{Map, Time, text},
         splice::{Lines, splice},
         treatment::{Always, LineParser},
@@ -33,19 +34,6 @@ use crate::{
 };
 
 impl KubeOptions {
-    fn layout(&self) -> Layout {
-        let fields = &self.fields;
-        Layout {
-            labels: fields.labels,
-            annotations: fields.annotations,
-            owner_references: fields.owner_references,
-            namespace_labels: fields.namespace_labels,
-            namespace_annotations: fields.namespace_annotations,
-            namespace_only: fields.namespace_metadata_only,
-            tag_only: fields.use_tag_for_meta,
-        }
-    }
-
     fn lines(&self, host: &dyn Host) -> Lines {
         let line = &self.line;
         let parser = line.merge_parser.as_ref().filter(|_| line.merge_log).and_then(|name| {
@@ -58,14 +46,7 @@ impl KubeOptions {
             }
             parser
         });
-        let merge = (line.merge_log || self.record.parser).then(|| Merge {
-            key: line.merge_log_key.clone(),
-            trim: line.merge_log_trim,
-            keep: line.keep_log,
-            parser,
-            own_only: !line.merge_log,
-        });
-        Lines { merge }
+        Lines { merge: line.merge(parser, self.record.parser), severity: line.severity() }
     }
 
     fn heed(&self, host: &dyn Host) -> Heed {
@@ -115,7 +96,7 @@ impl KubeOptions {
         let delete_grace = source.linger.unwrap_or(source.delete_grace);
         let store = store::Config { delete_grace, namespaces: layout.namespaces() };
         let pods = !layout.namespace_only || self.record.exclude || self.record.parser;
-        WatchConfig { pods, ..WatchConfig::new(client, node, store) }
+        WatchConfig { pods, nodes: layout.nodes(), ..WatchConfig::new(client, node, store) }
     }
 }
 
@@ -172,12 +153,7 @@ impl Filter for KubeFilter {
         if options.source.use_kubelet {
             warn!("option 'use_kubelet': the kubelet is not asked, pods come from the API server's watch");
         }
-        let layout = options.layout();
-        if layout.namespace_only && !layout.namespaces() {
-            warn!(
-                "option 'namespace_metadata_only': adds nothing unless namespace_labels or namespace_annotations is on"
-            );
-        }
+        let layout = options.fields.layout();
         let form = options.tag_form(host)?;
         let preload = options.preload()?;
         let mut watch = None;
