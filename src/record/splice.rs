@@ -133,22 +133,24 @@ impl Splicer<'_> {
             None => out.extend_from_slice(event.head()),
         }
         let fields = merged.is_some().then(|| self.fields.map());
-        let most = body.len + fields.map_or(0, |fields| fields.len) + 1 + treatment.count();
-        let place = write::open_map(out, most);
-        let mut count = treatment.count();
-        let mut write = |bytes: &[u8], pairs: usize| {
-            out.extend_from_slice(bytes);
-            count += pairs;
-        };
         let is_added =
             |key: &[u8]| treatment.adds(key) || severity.is_some_and(|(severity, _)| severity.key() == key);
         let is_merged = |key: &[u8]| {
             let drops = || Some(self.lines.merge.as_ref()?.drops(merged.as_ref()?, key));
             fields.is_some() && (self.fields.has(key) || drops() == Some(true))
         };
-        for pair in body.pairs().filter(|pair| !is_added(pair.key) && !is_merged(pair.key)) {
-            write(pair.bytes, 1);
-        }
+        let own = || body.pairs().filter(|pair| !is_added(pair.key) && !is_merged(pair.key));
+        let more =
+            fields.map_or(0, |fields| fields.len) + usize::from(severity.is_some()) + treatment.count();
+        // A header that turns out too wide costs more than to count before.
+        let most = more + if more + body.len <= 15 { body.len } else { own().count() };
+        let place = write::open_map(out, most);
+        let mut count = treatment.count();
+        let mut write = |bytes: &[u8], pairs: usize| {
+            out.extend_from_slice(bytes);
+            count += pairs;
+        };
+        own().for_each(|pair| write(pair.bytes, 1));
         if let Some(fields) = fields {
             let is_repeated = treatment.keys().any(|key| self.fields.has(key))
                 || severity.is_some_and(|(severity, _)| self.fields.has(severity.key()));
