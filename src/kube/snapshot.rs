@@ -101,10 +101,10 @@ impl Keeper {
         let opened = File::open(&self.settings);
         if !self.is_loaded {
             let known = match &opened {
-                Ok(file) => file.load(now()),
-                Err(_) => File::read_only(&self.settings, now()),
+                Ok(file) => Some(file.load(now())?),
+                Err(_) => File::read_only(&self.settings, now()).ok(),
             };
-            if let Ok(pods) = known {
+            if let Some(pods) = known {
                 self.is_loaded = true;
                 debug!("db {}: {} pods are known from before", self.settings.path.display(), pods.len());
                 writer.adopt(&pods);

@@ -11,6 +11,7 @@ use std::{
     net::{TcpListener, TcpStream},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread::Builder,
     time::{Duration, Instant},
 };
 
@@ -81,12 +82,14 @@ impl Kubelet {
         let port = listener.local_addr().unwrap().port();
         let shared = Arc::new(Mutex::new(Shared::default()));
         let served = Arc::clone(&shared);
-        std::thread::spawn(move || {
+        let accept = move || {
             for socket in listener.incoming().flatten() {
                 let (config, shared) = (Arc::clone(&config), Arc::clone(&served));
-                std::thread::spawn(move || converse(socket, config, &shared));
+                let talk = move || _ = converse(socket, config, &shared);
+                Builder::new().name("kubelet's connection".into()).spawn(talk).unwrap();
             }
-        });
+        };
+        Builder::new().name("kubelet".into()).spawn(accept).unwrap();
         Self { shared, port }
     }
 

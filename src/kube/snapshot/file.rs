@@ -133,11 +133,11 @@ fn horizon(now: i64) -> i64 {
 }
 
 fn load(connection: &Connection, now: i64) -> Result<Vec<Arc<Pod>>, Error> {
-    let mut rows = connection.prepare("SELECT pod FROM pod WHERE seen >= ? ORDER BY seen, rowid")?;
-    let rows = rows.query_map([horizon(now)], |row| row.get::<_, Vec<u8>>(0))?;
+    let mut select = connection.prepare("SELECT pod FROM pod WHERE seen >= ? ORDER BY seen, rowid")?;
+    let mut rows = select.query([horizon(now)])?;
     let mut pods = Vec::new();
-    for json in rows {
-        match shape::read(&json?) {
+    while let Some(row) = rows.next()? {
+        match shape::read(row.get_ref(0)?.as_bytes().unwrap_or_default()) {
             Ok(pod) => pods.push(Arc::new(pod)),
             Err(why) => debug!("db: a pod in it can't be read, and is left out: {why}"),
         }
