@@ -128,11 +128,6 @@ impl Filter for KubeFilter {
             return Ok(Self { source: Source::Dummy, lines, _watch: None });
         }
         let layout = options.fields.layout();
-        if layout.namespace_only && !layout.namespaces() {
-            warn!(
-                "option 'namespace_metadata_only': adds nothing unless namespace_labels or namespace_annotations is on"
-            );
-        }
         let lookup = options.record.lookup()?;
         let form = options.tag_form(host)?;
         let preload = source::preload(&options.source)?;
