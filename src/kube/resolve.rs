@@ -19,7 +19,10 @@ use super::{
     store::Store,
     tag::{self, TagParser, TagParts},
 };
-use crate::record::treatment::Treatment;
+use crate::{
+    pace::{SharedPace, more},
+    record::treatment::Treatment,
+};
 
 const SHARDS: usize = 16;
 /// A shard that is full starts anew: its tags are parsed again.
@@ -50,6 +53,8 @@ pub struct Resolver {
     store: Option<Store>,
     tags: [RwLock<Tags>; SHARDS],
     hasher: RandomState,
+    /// Of tags that name no pod.
+    strange: SharedPace,
 }
 
 type Tags = HashMap<Box<[u8]>, Arc<Tag>>;
@@ -71,7 +76,20 @@ impl Resolver {
     /// Asks `preload` first, then `store`.
     pub fn new(form: TagForm, layout: Layout, preload: Preload, store: Option<Store>) -> Self {
         let tags = std::array::from_fn(|_| RwLock::default());
-        Self { form, layout, preload, store, tags, hasher: RandomState::new() }
+        Self {
+            form,
+            layout,
+            preload,
+            store,
+            tags,
+            hasher: RandomState::new(),
+            strange: SharedPace::default(),
+        }
+    }
+
+    /// Whether pods that are not known may be so only because no list is complete yet.
+    pub fn is_synced(&self) -> bool {
+        self.store.as_ref().is_none_or(Store::is_synced)
     }
 
     /// The fields for records of `tag`; `None` if it names no pod.
@@ -132,7 +150,10 @@ impl Resolver {
         }
         let parts = self.form.parse(tag);
         if parts.is_none() {
-            warn!("tag '{}': names no pod, its records pass as they are", String::from_utf8_lossy(tag));
+            if let Some(held_back) = self.strange.admit() {
+                let (tag, more) = (String::from_utf8_lossy(tag), more(held_back, "such tags"));
+                warn!("tag '{tag}': names no pod, its records pass as they are{more}");
+            }
         }
         let new = Arc::new(Tag { parts, answer: ArcSwapOption::empty() });
         let mut shard = shard.write().unwrap_or_else(PoisonError::into_inner);

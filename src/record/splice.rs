@@ -32,6 +32,8 @@ pub struct Outcome {
     pub dropped: usize,
     /// Records with nothing to be done to them.
     pub passed: usize,
+    /// Bytes of fields that were added.
+    pub added_bytes: usize,
     /// Bytes at the end that could not be read, and were passed on.
     pub unread: usize,
 }
@@ -94,6 +96,7 @@ impl Splicer<'_> {
         } else {
             outcome.unenriched += 1;
         }
+        outcome.added_bytes += treatment.pairs().len();
         if let Some(merge) = &self.lines.merge
             && let Some(time) = merge.read(body, stream, treatment, &mut self.fields)
         {

@@ -2,13 +2,16 @@
 //!
 //! Serves the host. Invariant: a call never waits and never loses a record: what can't be enriched passes as it is.
 
+mod operator;
 mod options;
+mod stats;
 
 use std::{path::Path, sync::Arc, time::Duration};
 
 use tracing::warn;
 
 pub use self::options::KubeOptions;
+use self::stats::{Look, Stats, View};
 use crate::{
     kube::{
         client::ClientConfig,
@@ -19,13 +22,14 @@ use crate::{
         tag::{TagParser, TagParts},
         watch::{Node, PodWatch, WatchConfig},
     },
+    pace::{SharedPace, more},
     plugin::{Chunk, Filter, Filtered, Host, Parser, Refusal},
     record::{
         json::Object,
         merge::Merge,
         reader::{Map, Time, text},
         splice::{Lines, splice},
-        treatment::{Always, LineParser},
+        treatment::{Always, LineParser, Treatment},
     },
     runtime::Tasks,
 };
@@ -119,8 +123,12 @@ impl LineParser for HostParser {
 pub struct KubeFilter {
     source: Source,
     lines: Lines,
+    stats: Arc<Stats>,
+    /// Of chunks that end in no events.
+    unread: SharedPace,
+    _shown: operator::Shown,
     /// Runs for as long as the instance does.
-    _watch: Option<Arc<PodWatch>>,
+    watch: Option<Arc<PodWatch>>,
 }
 
 /// Where fields come from.
@@ -135,9 +143,66 @@ impl Filter for KubeFilter {
     type Options = KubeOptions;
 
     fn start(options: KubeOptions, tasks: Tasks, host: &dyn Host) -> Result<Self, Refusal> {
-        let lines = options.lines(host);
+        let (source, watch) = Source::start(&options, &tasks, host)?;
+        let stats = Arc::<Stats>::default();
+        let view = View::new(Arc::clone(&stats), watch.clone());
+        let _shown = operator::show(&options, view, &tasks, host)?;
+        Ok(Self { source, lines: options.lines(host), stats, unread: SharedPace::default(), _shown, watch })
+    }
+
+    fn filter(&self, chunk: Chunk<'_>, out: &mut Vec<u8>) -> Filtered {
+        let Some(treatment) = self.treatment(chunk.tag) else { return Filtered::Unchanged };
+        if treatment.drops_all() {
+            self.stats.dropped(chunk.data.len());
+            return Filtered::Changed;
+        }
+        let outcome = splice(chunk.data, &self.lines, &mut Always(&treatment), out);
+        self.stats.spliced(&outcome);
+        if outcome.unread > 0
+            && let Some(held_back) = self.unread.admit()
+        {
+            let (tag, more) = (String::from_utf8_lossy(chunk.tag), more(held_back, "such chunks"));
+            warn!(
+                "tag '{tag}': {} bytes at the end of a chunk are no events, passed as they are{more}",
+                outcome.unread
+            );
+        }
+        if outcome.records == outcome.passed {
+            out.clear();
+            return Filtered::Unchanged;
+        }
+        Filtered::Changed
+    }
+}
+
+impl KubeFilter {
+    fn treatment(&self, tag: &[u8]) -> Option<Arc<Treatment>> {
+        let resolver = match &self.source {
+            Source::Dummy => return Some(Arc::new(encode::dummy())),
+            Source::Tags(resolver) => resolver,
+        };
+        let treatment = resolver.resolve(tag);
+        // Where nobody is asked, there is nothing to find or to miss.
+        if self.watch.is_some() {
+            self.stats.looked_up(match &treatment {
+                None => Look::UnreadableTag,
+                Some(treatment) if treatment.is_known => Look::Hit,
+                Some(_) if !resolver.is_synced() => Look::NotSynced,
+                Some(_) => Look::UnknownPod,
+            });
+        }
+        treatment
+    }
+}
+
+impl Source {
+    fn start(
+        options: &KubeOptions,
+        tasks: &Tasks,
+        host: &dyn Host,
+    ) -> Result<(Self, Option<Arc<PodWatch>>), Refusal> {
         if options.fields.dummy_meta {
-            return Ok(Self { source: Source::Dummy, lines, _watch: None });
+            return Ok((Self::Dummy, None));
         }
         if options.source.use_kubelet {
             warn!("option 'use_kubelet': the kubelet is not asked, pods come from the API server's watch");
@@ -147,40 +212,18 @@ impl Filter for KubeFilter {
         let preload = options.preload()?;
         let mut watch = None;
         if !layout.tag_only {
-            let started = PodWatch::shared(&options.watch(&layout), tasks.owner()).map_err(Refusal::new)?;
+            let config = options.watch(&layout);
+            let started = PodWatch::shared(&config, tasks.owner()).map_err(Refusal::new)?;
+            operator::check_access(options, &config.client, tasks)?;
             // With files there is something to begin with.
             if options.source.preload_dir.is_none() {
-                wait_for_sync(&tasks, started.store(), options.source.wait_for_sync);
+                wait_for_sync(tasks, started.store(), options.source.wait_for_sync);
             }
             watch = Some(started);
         }
         let store = watch.as_ref().map(|watch| watch.store().clone());
         let resolver = Resolver::new(form, layout, preload, store);
-        Ok(Self { source: Source::Tags(Box::new(resolver)), lines, _watch: watch })
-    }
-
-    fn filter(&self, chunk: Chunk<'_>, out: &mut Vec<u8>) -> Filtered {
-        let treatment = match &self.source {
-            Source::Dummy => Some(Arc::new(encode::dummy())),
-            Source::Tags(resolver) => resolver.resolve(chunk.tag),
-        };
-        let Some(treatment) = treatment else { return Filtered::Unchanged };
-        if treatment.drops_all() {
-            return Filtered::Changed;
-        }
-        let outcome = splice(chunk.data, &self.lines, &mut Always(&treatment), out);
-        if outcome.unread > 0 {
-            let tag = String::from_utf8_lossy(chunk.tag);
-            warn!(
-                "tag '{tag}': {} bytes at the end of a chunk are no events, passed as they are",
-                outcome.unread
-            );
-        }
-        if outcome.records == outcome.passed {
-            out.clear();
-            return Filtered::Unchanged;
-        }
-        Filtered::Changed
+        Ok((Self::Tags(Box::new(resolver)), watch))
     }
 }
 
