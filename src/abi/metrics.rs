@@ -236,3 +236,56 @@ impl Gauges for Shown {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An instance as `layout` has it, in memory of malloc's.
+    struct Instance(*mut u8);
+
+    impl Instance {
+        fn new(layout: &Layout, words: &[(usize, usize)]) -> Self {
+            // SAFETY: takes no memory of ours; every word lies within the block.
+            unsafe {
+                let block = libc::calloc(1, layout.config + 8).cast::<u8>();
+                words.iter().for_each(|(at, word)| block.byte_add(*at).cast::<usize>().write(*word));
+                Self(block)
+            }
+        }
+    }
+
+    impl Drop for Instance {
+        fn drop(&mut self) {
+            // SAFETY: of calloc, freed once.
+            unsafe { libc::free(self.0.cast()) };
+        }
+    }
+
+    #[test]
+    fn a_registry_is_believed_only_where_name_plugin_and_config_stand_in_place() {
+        let (config, cmt) = (0x10_0000_usize, 0x20_0000_usize);
+        let copy = [ptr::null(), c"kube".as_ptr()];
+        for layout in &LAYOUTS {
+            let whole = [(layout.plugin, copy.as_ptr() as usize), (layout.cmt, cmt), (layout.config, config)];
+            let find = |words: &[(usize, usize)], alias: Option<&CStr>, plugin: &str| {
+                let instance = Instance::new(layout, words);
+                let own = instance.0.wrapping_add(layout.name).cast_const().cast();
+                let name = alias.map_or(own, CStr::as_ptr);
+                // SAFETY: a block as large as the layout; the plugin's copy is alive.
+                unsafe { layout.find(instance.0.cast(), config as *mut _, name, plugin) }
+                    .map(|at| at.as_ptr() as usize)
+            };
+            assert_eq!(find(&whole, None, "kube"), Some(cmt));
+            let alias = c"my filter";
+            let with_alias = [&whole[..], &[(layout.alias, alias.as_ptr() as usize)]].concat();
+            assert_eq!(find(&with_alias, Some(alias), "kube"), Some(cmt));
+            assert_eq!(find(&whole, Some(alias), "kube"), None, "another name");
+            assert_eq!(find(&whole, None, "grep"), None, "another plugin");
+            let shifted =
+                [(layout.plugin, copy.as_ptr() as usize), (layout.cmt, cmt), (layout.config - 8, config)];
+            assert_eq!(find(&shifted, None, "kube"), None, "a word less before the config");
+            assert_eq!(find(&[(layout.config, config), (layout.cmt, cmt)], None, "kube"), None, "no plugin");
+        }
+    }
+}

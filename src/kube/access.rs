@@ -75,7 +75,7 @@ async fn missing(reviews: &Resource, needs: &[Need]) -> Result<Vec<String>, Fail
             }
         }
         if let Some((resource, denied)) = least.filter(|(_, denied)| !denied.is_empty()) {
-            let verbs = denied.join(" and ");
+            let verbs = listed(&denied);
             sentences.push(format!(
                 "permissions: the agent may not {verbs} {resource} in all namespaces, so {}; grant it to the agent's \
                  service account in a ClusterRole",
@@ -84,6 +84,15 @@ async fn missing(reviews: &Resource, needs: &[Need]) -> Result<Vec<String>, Fail
         }
     }
     Ok(sentences)
+}
+
+/// `get`, `list and watch`, `get, list and watch`.
+fn listed(words: &[&str]) -> String {
+    match words {
+        [] => String::new(),
+        [one] => (*one).to_owned(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+    }
 }
 
 async fn is_allowed(reviews: &Resource, verb: &str, resource: &str) -> Result<bool, Failure> {
