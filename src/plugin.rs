@@ -5,7 +5,11 @@
 
 use std::{fmt, sync::Arc};
 
-use crate::{options::Options, runtime::Tasks};
+use crate::{
+    metrics::{Gauges, Metric},
+    options::Options,
+    runtime::Tasks,
+};
 
 /// Why a plugin can't start: one sentence for the operator; the host then refuses to start.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,6 +73,11 @@ pub trait Parsers: Send + Sync {
 pub trait Host {
     /// The host's parsers, for as long as the instance lives.
     fn parsers(&self) -> Arc<dyn Parsers>;
+
+    /// Makes these metrics of the instance at the host's own endpoint; why not, where the host can't.
+    fn metrics(&self, _metrics: &'static [Metric]) -> Result<Box<dyn Gauges>, String> {
+        Err("this host shows none".into())
+    }
 }
 
 /// A filter: a function over chunks, called by any of the host's threads.

@@ -12,6 +12,7 @@ use super::{
     guard::guard,
     host::{self, Host, Starting},
     instance::{Instance, Kind},
+    metrics::Gate,
     sys,
     table::Table,
 };
@@ -122,17 +123,29 @@ unsafe extern "C" fn init<F: Filter>(
     };
     // SAFETY: as above.
     let level = unsafe { log_level(ins) };
+    let gate = Gate::open();
     let started = Instance::start(Kind::Filter, F::NAME, &name, level, &property, |options, tasks| {
-        F::start(options, tasks, &Starting { config })
+        F::start(options, tasks, &Starting { plugin: F::NAME, ins, config, gate: gate.clone() })
     });
     match started {
         Some(instance) => {
+            let context = Box::new(Context { instance, gate });
             // SAFETY: the context is ours until cb_exit gets it back.
-            unsafe { set_context(ins, Box::into_raw(instance).cast()) };
+            unsafe { set_context(ins, Box::into_raw(context).cast()) };
             0
         }
-        None => -1,
+        None => {
+            gate.close();
+            -1
+        }
     }
+}
+
+/// What the host keeps for a started filter.
+struct Context<F> {
+    instance: Box<Instance<F>>,
+    /// Closed before the host frees its metrics.
+    gate: Gate,
 }
 
 /// The instance's own level; the host's where it has none.
@@ -169,7 +182,7 @@ unsafe extern "C" fn filter<F: Filter>(
         return sys::FLB_FILTER_NOTOUCH;
     }
     // SAFETY: the context that cb_init set; shared only, since several threads may be here.
-    let instance = unsafe { &*context.cast::<Instance<F>>() };
+    let instance = &unsafe { &*context.cast::<Context<F>>() }.instance;
     let chunk = Chunk {
         // SAFETY: the host lends `tag_len` bytes for the call.
         tag: unsafe { slice::from_raw_parts(tag.cast(), usize::try_from(tag_len).unwrap_or(0)) },
@@ -211,7 +224,8 @@ unsafe extern "C" fn exit<F: Filter>(context: *mut c_void, _: *mut sys::flb_conf
         return 0;
     }
     // SAFETY: the context that cb_init made with Box::into_raw, given back once.
-    let instance = unsafe { Box::from_raw(context.cast::<Instance<F>>()) };
+    let Context { instance, gate } = *unsafe { Box::from_raw(context.cast::<Context<F>>()) };
     instance.end();
+    gate.close();
     0
 }

@@ -12,6 +12,7 @@ mod host;
 mod input;
 mod instance;
 mod log;
+mod metrics;
 mod output;
 #[allow(
     dead_code,

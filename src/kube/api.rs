@@ -1,4 +1,4 @@
-//! Reads from the API server, typed or as they come: one object, a page of a list, a watch.
+//! Requests to the API server, typed or as they come: one object, a page of a list, a watch, a question.
 //!
 //! Serves the pod watch, its look-ups and the events input, over kube's client. Invariants: every failure is a
 //! sentence with what the server said, and how long it asked to be left alone; an event that can't be read costs no
@@ -13,7 +13,7 @@ use hyper::{
     header::{ACCEPT, HeaderValue},
 };
 use kube::{
-    api::{GetParams, ListParams},
+    api::{GetParams, ListParams, PostParams},
     client::Body,
     core::{Status, WatchEvent},
 };
@@ -165,6 +165,11 @@ impl Resource {
         }
         let around = items.end().map_err(Failure::unreadable)?;
         Ok(parse::<Around>(&around)?.metadata)
+    }
+
+    /// Creates an object; what the server made of it.
+    pub async fn create<T: DeserializeOwned>(&self, object: &serde_json::Value) -> Result<T, Failure> {
+        parse(&self.read(self.request.create(&PostParams::default(), object.to_string().into_bytes())).await?)
     }
 
     /// One page of a list.

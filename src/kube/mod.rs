@@ -4,6 +4,7 @@
 //! Serves the filter, the output's straight path and the events input. Invariant: those who ask the store never
 //! wait; only what runs on the shared runtime talks to the API server.
 
+pub mod access;
 pub mod annotation;
 pub mod api;
 pub mod backoff;

@@ -26,7 +26,10 @@ use super::{
     store::Store,
     tag::{self, TagParser, TagParts},
 };
-use crate::record::treatment::Treatment;
+use crate::{
+    pace::{SharedPace, more},
+    record::treatment::Treatment,
+};
 
 const SHARDS: usize = 16;
 /// A shard makes room when it has so many names, or twice as many as were in use the last time.
@@ -60,6 +63,8 @@ pub struct Resolver {
     store: Option<Store>,
     names: [RwLock<Names>; SHARDS],
     hasher: RandomState,
+    /// Of tags that name no pod.
+    strange: SharedPace,
 }
 
 /// What a shard holds.
@@ -126,7 +131,21 @@ impl Resolver {
     /// Asks `preload` first, then `store`.
     pub fn new(form: TagForm, layout: Layout, preload: Preload, store: Option<Store>) -> Self {
         let names = std::array::from_fn(|_| RwLock::default());
-        Self { form, layout, heed: Heed::default(), preload, store, names, hasher: RandomState::new() }
+        Self {
+            form,
+            layout,
+            heed: Heed::default(),
+            preload,
+            store,
+            names,
+            hasher: RandomState::new(),
+            strange: SharedPace::default(),
+        }
+    }
+
+    /// Whether pods that are not known may be so only because no list is complete yet.
+    pub fn is_synced(&self) -> bool {
+        self.store.as_ref().is_none_or(Store::is_synced)
     }
 
     /// Has done what pods ask for in those annotations.
@@ -149,8 +168,11 @@ impl Resolver {
     pub fn resolve(&self, tag: &[u8]) -> Option<Arc<Treatment>> {
         self.resolve_key(tag, || {
             let parts = self.form.parse(tag);
-            if parts.is_none() {
-                warn!("tag '{}': names no pod, its records pass as they are", String::from_utf8_lossy(tag));
+            if parts.is_none()
+                && let Some(held_back) = self.strange.admit()
+            {
+                let (tag, more) = (String::from_utf8_lossy(tag), more(held_back, "such tags"));
+                warn!("tag '{tag}': names no pod, its records pass as they are{more}");
             }
             parts
         })

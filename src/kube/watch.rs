@@ -80,12 +80,18 @@ pub struct Counters {
     pub lists: AtomicU64,
     /// Watches begun.
     pub watches: AtomicU64,
+    /// Watches that the server ended in the stream's proper way.
+    pub closed: AtomicU64,
     /// Versions that were gone (410), each followed by a new list.
     pub expired: AtomicU64,
     /// Watches replaced because nothing came.
     pub idle: AtomicU64,
     /// Lists and watches that failed.
     pub failures: AtomicU64,
+    /// Those of them whose answer could not be read.
+    pub unreadable: AtomicU64,
+    /// Those of them that had no answer, or a refusal.
+    pub unanswered: AtomicU64,
     /// Events skipped because they could not be read.
     pub bad_lines: AtomicU64,
     /// Single pods asked for.
@@ -94,6 +100,17 @@ pub struct Counters {
     pub found: AtomicU64,
     /// When a list was complete or an event came, in seconds since 1970; 0 if never.
     pub last_sync: AtomicU64,
+    /// How long lists took in all, in microseconds.
+    pub list_micros: AtomicU64,
+    /// How long watches took to begin.
+    pub watch_micros: AtomicU64,
+    /// How long look-ups took.
+    pub lookup_micros: AtomicU64,
+}
+
+/// Adds the time since `start`.
+pub(super) fn took(micros: &AtomicU64, start: Instant) {
+    micros.fetch_add(u64::try_from(start.elapsed().as_micros()).unwrap_or_default(), Ordering::Relaxed);
 }
 
 impl Counters {

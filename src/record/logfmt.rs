@@ -90,8 +90,6 @@ fn items(line: &[u8], trim: bool, strictness: Strictness, fields: &mut Object) -
 
 /// The key at the start of `text`, and what follows it.
 pub(super) fn key(text: &[u8]) -> Option<(&[u8], &[u8])> {
-    let is_of_key =
-        |byte: &u8| byte.is_ascii_alphanumeric() || b"_.-/@:$#[]".contains(byte) || !byte.is_ascii();
     let most = &text[..text.len().min(LONGEST_KEY + 1)];
     let len = most.iter().position(|byte| !OF_KEY[usize::from(*byte)]).unwrap_or(most.len());
     let begins_well = |byte: &u8| byte.is_ascii_alphabetic() || b"_@$".contains(byte) || !byte.is_ascii();

@@ -36,6 +36,8 @@ pub struct Outcome {
     pub dropped: usize,
     /// Records with nothing to be done to them.
     pub passed: usize,
+    /// Bytes of fields that were added.
+    pub added_bytes: usize,
     /// Bytes at the end that could not be read, and were passed on.
     pub unread: usize,
 }
@@ -101,6 +103,7 @@ impl Splicer<'_> {
         }
         let own = existing::adapted(body, treatment);
         let treatment = own.as_ref().unwrap_or(treatment);
+        outcome.added_bytes += treatment.pairs().len();
         let at = || event.time();
         let read = |merge: &Merge| merge.read(body, stream, treatment, at, &mut self.fields);
         let merged = self.lines.merge.as_ref().and_then(read);

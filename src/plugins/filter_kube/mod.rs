@@ -5,15 +5,18 @@
 mod fields;
 mod former;
 mod merge;
+mod operator;
 mod options;
 mod records;
 mod source;
+mod stats;
 
 use std::sync::Arc;
 
 use tracing::warn;
 
 pub use self::options::KubeOptions;
+use self::stats::{Look, Stats, View};
 use crate::{
     kube::{
         annotation::{FindParser, Heed},
@@ -23,12 +26,13 @@ use crate::{
         tag::{TagParser, TagParts},
         watch::PodWatch,
     },
+    pace::{SharedPace, more},
     plugin::{Chunk, Filter, Filtered, Host, Parser, Refusal},
     record::{
         json::Object,
         reader::{Map, Time, text},
         splice::{Lines, Outcome, splice},
-        treatment::{Always, LineParser},
+        treatment::{Always, LineParser, Treatment},
     },
     runtime::Tasks,
 };
@@ -105,8 +109,12 @@ impl LineParser for HostParser {
 pub struct KubeFilter {
     source: Source,
     lines: Lines,
+    stats: Arc<Stats>,
+    /// Of chunks that end in no events.
+    unread: SharedPace,
+    _shown: operator::Shown,
     /// Runs for as long as the instance does.
-    _watch: Option<Arc<PodWatch>>,
+    watch: Option<Arc<PodWatch>>,
 }
 
 /// Where fields come from.
@@ -123,18 +131,87 @@ impl Filter for KubeFilter {
 
     fn start(options: KubeOptions, tasks: Tasks, host: &dyn Host) -> Result<Self, Refusal> {
         options.former.tell();
-        let lines = options.lines(host);
+        let (source, watch) = Source::start(&options, &tasks, host)?;
+        let stats = Arc::<Stats>::default();
+        let view = View::new(Arc::clone(&stats), watch.clone());
+        let _shown = operator::show(&options, view, &tasks, host)?;
+        Ok(Self { source, lines: options.lines(host), stats, unread: SharedPace::default(), _shown, watch })
+    }
+
+    fn filter(&self, chunk: Chunk<'_>, out: &mut Vec<u8>) -> Filtered {
+        let outcome = if let Source::Records(resolver, lookup) = &self.source {
+            splice(chunk.data, &self.lines, &mut ByRecord::new(resolver, lookup), out)
+        } else {
+            let Some(treatment) = self.treatment(chunk.tag) else { return Filtered::Unchanged };
+            if treatment.drops_all() {
+                self.stats.dropped(chunk.data.len());
+                return Filtered::Changed;
+            }
+            splice(chunk.data, &self.lines, &mut Always(&treatment), out)
+        };
+        self.finish(chunk, outcome, out)
+    }
+}
+
+impl KubeFilter {
+    /// What to answer for a chunk of which this was made.
+    fn finish(&self, chunk: Chunk<'_>, outcome: Outcome, out: &mut Vec<u8>) -> Filtered {
+        self.stats.spliced(&outcome);
+        if outcome.unread > 0
+            && let Some(held_back) = self.unread.admit()
+        {
+            let (tag, more) = (String::from_utf8_lossy(chunk.tag), more(held_back, "such chunks"));
+            warn!(
+                "tag '{tag}': {} bytes at the end of a chunk are no events, passed as they are{more}",
+                outcome.unread
+            );
+        }
+        if outcome.records == outcome.passed {
+            out.clear();
+            return Filtered::Unchanged;
+        }
+        Filtered::Changed
+    }
+
+    fn treatment(&self, tag: &[u8]) -> Option<Arc<Treatment>> {
+        let resolver = match &self.source {
+            Source::Dummy => return Some(Arc::new(encode::dummy())),
+            Source::Tags(resolver) | Source::Records(resolver, _) => resolver,
+        };
+        let treatment = resolver.resolve(tag);
+        // Where nobody is asked, there is nothing to find or to miss.
+        if self.watch.is_some() {
+            self.stats.looked_up(match &treatment {
+                None => Look::UnreadableTag,
+                Some(treatment) if treatment.is_known => Look::Hit,
+                Some(_) if !resolver.is_synced() => Look::NotSynced,
+                Some(_) => Look::UnknownPod,
+            });
+        }
+        treatment
+    }
+}
+
+impl Source {
+    fn start(
+        options: &KubeOptions,
+        tasks: &Tasks,
+        host: &dyn Host,
+    ) -> Result<(Self, Option<Arc<PodWatch>>), Refusal> {
         if options.fields.dummy_meta {
-            return Ok(Self { source: Source::Dummy, lines, _watch: None });
+            return Ok((Self::Dummy, None));
         }
         let layout = options.fields.layout();
         let lookup = options.record.lookup()?;
         let form = options.tag_form(host)?;
         let preload = source::preload(&options.source)?;
-        let mut watch = None;
-        if !layout.tag_only {
-            watch = Some(source::start(&options, &layout, &tasks)?);
-        }
+        let watch = match layout.tag_only {
+            true => None,
+            false => {
+                operator::check_access(options, &source::client(&options.api), tasks)?;
+                Some(source::start(options, &layout, tasks)?)
+            }
+        };
         let store = watch.as_ref().map(|watch| watch.store().clone());
         if let (Some(store), Some(_)) = (&store, &lookup) {
             store.want_ids();
@@ -142,41 +219,9 @@ impl Filter for KubeFilter {
         let resolver = Resolver::new(form, layout, preload, store).heeding(options.heed(host));
         let resolver = Box::new(resolver);
         let source = match lookup {
-            Some(lookup) => Source::Records(resolver, lookup),
-            None => Source::Tags(resolver),
+            Some(lookup) => Self::Records(resolver, lookup),
+            None => Self::Tags(resolver),
         };
-        Ok(Self { source, lines, _watch: watch })
+        Ok((source, watch))
     }
-
-    fn filter(&self, chunk: Chunk<'_>, out: &mut Vec<u8>) -> Filtered {
-        let treatment = match &self.source {
-            Source::Dummy => Some(Arc::new(encode::dummy())),
-            Source::Tags(resolver) => resolver.resolve(chunk.tag),
-            Source::Records(resolver, lookup) => {
-                let mut chooser = ByRecord::new(resolver, lookup);
-                return finish(chunk, splice(chunk.data, &self.lines, &mut chooser, out), out);
-            }
-        };
-        let Some(treatment) = treatment else { return Filtered::Unchanged };
-        if treatment.drops_all() {
-            return Filtered::Changed;
-        }
-        finish(chunk, splice(chunk.data, &self.lines, &mut Always(&treatment), out), out)
-    }
-}
-
-/// What to answer for a chunk of which this was made.
-fn finish(chunk: Chunk<'_>, outcome: Outcome, out: &mut Vec<u8>) -> Filtered {
-    if outcome.unread > 0 {
-        let tag = String::from_utf8_lossy(chunk.tag);
-        warn!(
-            "tag '{tag}': {} bytes at the end of a chunk are no events, passed as they are",
-            outcome.unread
-        );
-    }
-    if outcome.records == outcome.passed {
-        out.clear();
-        return Filtered::Unchanged;
-    }
-    Filtered::Changed
 }

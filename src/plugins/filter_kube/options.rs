@@ -2,7 +2,7 @@
 //!
 //! Serves the filter. Invariant: each of the 52 keys of the built-in filter is here, with its default.
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use super::merge::LogKeys;
 use crate::{
@@ -250,7 +250,7 @@ options! {
     /// What operators see.
     pub struct OperatorOptions {
         /// Address to serve metrics at, such as 127.0.0.1:2021, in addition to the host's own.
-        "metrics_listen" => metrics_listen: Option<String> = "",
+        "metrics_listen" => metrics_listen: Option<SocketAddr> = "",
         /// Asks the API server at the start which permissions are missing.
         "self_check" => self_check: bool = "on",
     }

@@ -57,7 +57,8 @@ fn config(options: &KubeOptions, layout: &Layout) -> Result<WatchConfig, Refusal
     Ok(config)
 }
 
-fn client(api: &ApiOptions) -> ClientConfig {
+/// The way to the API server.
+pub(super) fn client(api: &ApiOptions) -> ClientConfig {
     let path = |text: &Option<String>| text.as_ref().map(Into::into);
     ClientConfig {
         url: api.url.clone(),
