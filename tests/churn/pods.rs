@@ -96,6 +96,12 @@ impl Pods {
         Some(states[at].asked..until)
     }
 
+    /// When the state after this one was asked for.
+    pub(crate) fn replaced(&self, name: &str, number: u64) -> Option<Duration> {
+        let lives = self.lives.lock().unwrap();
+        lives.get(name)?.states.iter().find(|state| state.number == number + 1).map(|state| state.asked)
+    }
+
     /// When a pod came to be, to everybody.
     pub(crate) fn born(&self, name: &str) -> Duration {
         self.lives.lock().unwrap()[name].states[0].done.unwrap_or(Duration::MAX)

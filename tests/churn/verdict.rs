@@ -56,28 +56,31 @@ pub(crate) struct Verdict {
 pub(crate) struct Ages {
     /// What they say had ended before they were written.
     stale: Duration,
+    /// As `stale`, but counted from when the change was asked for, until the record was read.
+    delay: Duration,
     /// What they say began only after they were read: clocks and answers cross.
     early: Duration,
+    /// Records without labels.
     bare: usize,
     /// From the line's writing to its reading.
     lag: Duration,
+    /// Records that say a state which had ended.
     outdated: usize,
+    /// Records that say a later state than the one that their line was written in.
+    newer: usize,
     records: usize,
 }
 
 impl fmt::Display for Ages {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ms = Duration::as_millis;
+        let Self { records, bare, newer, outdated, .. } = self;
+        let (stale, delay, early, lag) = (ms(&self.stale), ms(&self.delay), ms(&self.early), ms(&self.lag));
         write!(
             f,
-            "{} records, {} of them say a state that had ended, by {} ms at the most, {} none yet; {} ms early; read {} \
-             ms after they were written at the latest",
-            self.records,
-            self.outdated,
-            ms(&self.stale),
-            self.bare,
-            ms(&self.early),
-            ms(&self.lag)
+            "{records} records, {bare} without labels, {newer} that say a later state than their line, {outdated} that \
+             say one that had ended, {stale} ms before at the most; the slowest change showed {delay} ms after it was \
+             asked for, the earliest {early} ms before; the slowest line was read {lag} ms after it was written"
         )
     }
 }
@@ -135,10 +138,12 @@ impl Verdict {
     pub(crate) fn check(&mut self, counts: &HashMap<String, usize>, pods: &Pods, limit: Duration) -> Ages {
         let mut ages = Ages {
             stale: Duration::ZERO,
+            delay: Duration::ZERO,
             early: Duration::ZERO,
             bare: 0,
             lag: Duration::ZERO,
             outdated: 0,
+            newer: 0,
             records: self.count,
         };
         assert_eq!(self.records.len(), counts.len(), "pods whose lines arrived");
@@ -169,6 +174,9 @@ impl Ages {
         let stale = record.written.saturating_sub(held.end);
         // What holds when a line is read may have begun after it was written.
         let early = held.start.saturating_sub(record.read.max(record.written));
+        let replaced = pods.replaced(pod, says).unwrap_or(Duration::MAX);
+        self.delay = self.delay.max(record.read.saturating_sub(replaced));
+        self.newer += usize::from(says > record.wrote);
         self.outdated += usize::from(!stale.is_zero());
         self.stale = self.stale.max(stale);
         self.early = self.early.max(early);

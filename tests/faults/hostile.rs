@@ -1,0 +1,1 @@
+//! Pods and tags made to harm.
