@@ -25,6 +25,10 @@ const SHARDS: usize = 16;
 /// A shard that is full starts anew: its tags are parsed again.
 const TAGS_PER_SHARD: usize = 1024;
 
+/// No file's tag is longer: a folder of the kubelet's, a name of 255 bytes in it, and room for what stands before. What
+/// others send may be, and would fill the memory.
+const LONGEST_TAG: usize = 1024;
+
 /// How tags are read.
 pub enum TagForm {
     /// The kubelet's own forms, behind this prefix.
@@ -130,11 +134,16 @@ impl Resolver {
         if let Some(known) = shard.read().unwrap_or_else(PoisonError::into_inner).get(tag) {
             return Arc::clone(known);
         }
-        let parts = self.form.parse(tag);
+        let is_short = tag.len() <= LONGEST_TAG;
+        let parts = is_short.then(|| self.form.parse(tag)).flatten();
         if parts.is_none() {
-            warn!("tag '{}': names no pod, its records pass as they are", String::from_utf8_lossy(tag));
+            let shown = String::from_utf8_lossy(&tag[..tag.len().min(LONGEST_TAG)]);
+            warn!("tag '{shown}': names no pod, its records pass as they are");
         }
         let new = Arc::new(Tag { parts, answer: ArcSwapOption::empty() });
+        if !is_short {
+            return new;
+        }
         let mut shard = shard.write().unwrap_or_else(PoisonError::into_inner);
         if shard.len() >= TAGS_PER_SHARD {
             shard.clear();
@@ -212,6 +221,17 @@ mod tests {
         let wish = writer.next_wish().await;
         writer.found(&wish, pod("web", "found"));
         assert!(has(&resolver.resolve(&tag("web")).unwrap(), "found"));
+    }
+
+    #[test]
+    fn a_tag_longer_than_that_of_any_file_names_no_pod_and_is_not_remembered() {
+        let (_writer, resolver) = known();
+        let longest = |len: usize| [b"x".repeat(len - tag("web").len()), tag("web")].concat();
+        assert!(resolver.resolve(&longest(LONGEST_TAG)).is_some());
+        assert!(resolver.resolve(&longest(LONGEST_TAG + 1)).is_none());
+        assert!(resolver.resolve(&longest(1 << 20)).is_none());
+        let tags: usize = resolver.tags.iter().map(|shard| shard.read().unwrap().len()).sum();
+        assert_eq!(tags, 1);
     }
 
     #[test]

@@ -74,7 +74,7 @@ pub(crate) fn now() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap()
 }
 
-fn tag(namespace: &str) -> String {
+pub(crate) fn tag(namespace: &str) -> String {
     format!("kube.var.log.containers.{POD}_{namespace}_app-{:064}.log", 7)
 }
 
