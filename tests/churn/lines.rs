@@ -15,8 +15,9 @@ use std::{
 
 use crate::pods::{NAMESPACE, Pods, now};
 
-/// How many lines a pod writes at once.
-const BURST: usize = 20;
+/// How many lines a pod writes at once. Each burst is a chunk of its own, and a stock host stands still for ever once
+/// some 8,000 chunks wait to be flushed: they fill a pipe that only the writer itself would empty.
+const BURST: usize = 100;
 
 /// Where the files lie.
 pub(crate) fn containers(folder: &Path) -> PathBuf {

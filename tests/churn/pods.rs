@@ -19,6 +19,8 @@ pub(crate) const NODE: &str = "churn-node";
 pub(crate) const NAMESPACE: &str = "churn";
 pub(crate) const CHANGES_A_SECOND: usize = 50;
 const PODS: usize = 1_000;
+/// How long a deleted pod writes on: less than it stays known.
+const LAST_WORDS: Duration = Duration::from_secs(8);
 /// The server is slow to one, and quick to many.
 const SIDES: usize = 8;
 
@@ -74,9 +76,9 @@ impl Pods {
         pods
     }
 
-    /// Those that write lines: all that are there, and those deleted less than two seconds ago.
+    /// Those that write lines: all that are there, and those that were deleted a short while ago.
     pub(crate) fn writing(&self) -> Vec<String> {
-        let (lives, before) = (self.lives.lock().unwrap(), now() - Duration::from_secs(2));
+        let (lives, before) = (self.lives.lock().unwrap(), now() - LAST_WORDS);
         let writes = |name: &&String| lives[*name].deleted.is_none_or(|at| at > before);
         self.names.lock().unwrap().iter().filter(writes).cloned().collect()
     }
