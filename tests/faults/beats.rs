@@ -130,6 +130,13 @@ impl Heart {
         }
     }
 
+    /// When the first record that says this team was made.
+    pub(crate) fn first(&mut self, team: &str) -> Duration {
+        self.wait_for(Some(team));
+        let first = self.beats.iter().find(|beat| beat.team.as_deref() == Some(team));
+        first.unwrap_or_else(|| panic!("{}: no record says {team}", self.name)).at
+    }
+
     /// Takes the pulse for so long, during which all records say this team.
     pub(crate) fn pulse(&mut self, team: Option<&str>, time: Duration) -> Pulse {
         let start = now();
