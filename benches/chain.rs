@@ -61,43 +61,73 @@ fn main() -> io::Result<()> {
     fs::write(Path::new(env!("CARGO_MANIFEST_DIR")).join("target/bench.json"), json + "\n")
 }
 
+/// One chain: from which file, read how, through which filter, to which output.
+struct Chain {
+    file: &'static str,
+    /// Further lines of the input.
+    input: &'static str,
+    filter: &'static str,
+    output: &'static str,
+}
+
 /// What is compared.
 struct Case {
     name: &'static str,
-    /// Whether messages are JSON.
-    json: bool,
-    their_filter: &'static str,
-    our_filter: &'static str,
-    their_output: &'static str,
-    our_output: &'static str,
+    theirs: Chain,
+    ours: Chain,
+    /// A chain without the step that the case is about: what both cost beyond it is compared.
+    without: Option<Chain>,
 }
 
 const NULL: &str = "    Name null\n";
+const PARSER: &str = "    Parser json\n";
+const CRI: &str = "    multiline.parser cri\n";
+
+const fn chain(file: &'static str, input: &'static str, filter: &'static str) -> Chain {
+    Chain { file, input, filter, output: NULL }
+}
+
 const CASES: &[Case] = &[
     Case {
         name: "filter, text",
-        json: false,
-        their_filter: "    Name kubernetes\n",
-        our_filter: "    Name kube\n",
-        their_output: NULL,
-        our_output: NULL,
+        theirs: chain("text.log", "", "    Name kubernetes\n"),
+        ours: chain("text.log", "", "    Name kube\n"),
+        without: None,
     },
     Case {
         name: "filter, JSON merged",
-        json: true,
-        their_filter: "    Name kubernetes\n    Merge_Log on\n",
-        our_filter: "    Name kube\n    Merge_Log on\n",
-        their_output: NULL,
-        our_output: NULL,
+        theirs: chain("json.log", PARSER, "    Name kubernetes\n    Merge_Log on\n"),
+        ours: chain("json.log", PARSER, "    Name kube\n    Merge_Log on\n"),
+        without: None,
+    },
+    Case {
+        name: "CRI lines with JSON, parsed and merged",
+        theirs: chain("cri.log", CRI, "    Name kubernetes\n    Merge_Log on\n    Keep_Log off\n"),
+        ours: chain("cri.log", "", "    Name kube\n    cri on\n    Merge_Log on\n    Keep_Log off\n"),
+        without: None,
+    },
+    Case {
+        name: "the step from CRI lines to records",
+        theirs: chain("cri.log", CRI, "    Name kube\n"),
+        ours: chain("cri.log", "", "    Name kube\n    cri on\n"),
+        without: Some(chain("cri.log", "", "    Name kube\n")),
     },
     Case {
         name: "filter and output, text",
-        json: false,
-        their_filter: "    Name kubernetes\n",
-        our_filter: "    Name kube\n",
-        their_output: "    Name http\n    Host 127.0.0.1\n    Port {port}\n    uri /insert/jsonline\n    format \
-                       json_lines\n    json_date_format iso8601\n    compress gzip\n    workers 1\n",
-        our_output: "    Name victorialogs\n    url http://127.0.0.1:{port}\n    threads 1\n",
+        theirs: Chain {
+            file: "text.log",
+            input: "",
+            filter: "    Name kubernetes\n",
+            output: "    Name http\n    Host 127.0.0.1\n    Port {port}\n    uri /insert/jsonline\n    format \
+                     json_lines\n    json_date_format iso8601\n    compress gzip\n    workers 1\n",
+        },
+        ours: Chain {
+            file: "text.log",
+            input: "",
+            filter: "    Name kube\n",
+            output: "    Name victorialogs\n    url http://127.0.0.1:{port}\n    threads 1\n",
+        },
+        without: None,
     },
 ];
 
@@ -135,6 +165,9 @@ impl Bench {
                     \\\"took_ms\\\":12.5,\\\"items\\\":[1,2,3]}";
         fs::write(folder.join("text.log"), format!("{text}\n").repeat(self.lines))?;
         fs::write(folder.join("json.log"), format!("{{\"log\":\"{json}\"}}\n").repeat(self.lines))?;
+        let json = json.replace("\\\"", "\"");
+        let cri = format!("2026-11-20T10:00:00.123456789Z stdout F {json}\n");
+        fs::write(folder.join("cri.log"), cri.repeat(self.lines))?;
         fs::write(folder.join("token"), "token")?;
         fs::write(folder.join("parsers.conf"), "[PARSER]\n    Name json\n    Format json\n")?;
         let labels: Vec<String> =
@@ -163,10 +196,11 @@ impl Bench {
     fn compare(&self, host: &Path, case: &Case) -> io::Result<Comparison> {
         let (mut theirs, mut ours) = (Vec::new(), Vec::new());
         for run in 0..=self.runs {
-            let their = self.run(host, case.json, case.their_filter, case.their_output)?;
-            let our = self.run(host, case.json, case.our_filter, case.our_output)?;
+            let without = case.without.as_ref().map_or(Ok(0.0), |chain| self.run(host, chain))?;
+            let their = self.run(host, &case.theirs)? - without;
+            let our = self.run(host, &case.ours)? - without;
             if run > 0 {
-                theirs.push(their); // the first pair warms up
+                theirs.push(their); // the first of each warms up
                 ours.push(our);
             }
         }
@@ -175,13 +209,13 @@ impl Bench {
     }
 
     /// One run to the end of the file; its CPU seconds.
-    fn run(&self, host: &Path, json: bool, filter: &str, output: &str) -> io::Result<f64> {
+    fn run(&self, host: &Path, chain: &Chain) -> io::Result<f64> {
         let folder = self.folder.path().display();
-        let (file, parser) = if json { ("json.log", "    Parser json\n") } else { ("text.log", "") };
+        let Chain { file, input, filter, output } = chain;
         let output = output.replace("{port}", &self.server.to_string());
         let config = format!(
             "[SERVICE]\n    Flush 1\n    Grace 60\n    Log_Level error\n    Parsers_File {folder}/parsers.conf\n\
-             [INPUT]\n    Name tail\n    Tag {PREFIX}{CONTAINER}{id}.log\n    Path {folder}/{file}\n{parser}    \
+             [INPUT]\n    Name tail\n    Tag {PREFIX}{CONTAINER}{id}.log\n    Path {folder}/{file}\n{input}    \
              read_from_head on\n    exit_on_eof on\n\
              [FILTER]\n    Match *\n    kube_meta_preload_cache_dir {folder}\n    kube_url http://127.0.0.1:1\n    \
              kube_token_file {folder}/token\n{filter}[OUTPUT]\n    Match *\n{output}",

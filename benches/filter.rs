@@ -16,7 +16,7 @@ use flb_kube::{
         store::{self, Store},
     },
     record::{
-        merge::Merge,
+        merge::{Format, Merge},
         splice::{Lines, splice},
         treatment::Always,
         write,
@@ -96,7 +96,7 @@ fn chunk(log: &str) -> Vec<u8> {
 fn enrich(bencher: Bencher<'_, '_>, log: &str, merge: Option<Merge>) {
     let resolver = resolver(known(1));
     let (tag, chunk) = (tag(0), chunk(log));
-    let lines = Lines { merge };
+    let lines = Lines { merge, ..Lines::default() };
     // The host's buffer is warm too: its allocator hands out the same pages again.
     let mut out = Vec::new();
     bencher.counter(ItemsCount::new(RECORDS)).bench_local(|| {
@@ -120,6 +120,28 @@ fn text_records_with_merge_log(bencher: Bencher<'_, '_>) {
 fn json_records_merged(bencher: Bencher<'_, '_>) {
     let log = r#"{"level":"info","status":200,"took":0.012,"path":"/index.html","user":null,"msg":"request served\n"}"#;
     enrich(bencher, log, Some(Merge { keep: false, ..Merge::default() }));
+}
+
+/// A message of exactly 200 bytes, of the usual shape: time, level, text, a few fields, an object within.
+#[divan::bench]
+fn json_records_of_200_bytes_merged(bencher: Bencher<'_, '_>) {
+    let log = r#"{"time":"2026-11-21T14:30:00.123456789Z","level":"info","msg":"request served","status":200,"took":0.0123,"http":{"method":"GET","path":"/v1/carts/4711","host":"shop.example"},"user":"u-1a","ok":true}"#;
+    assert_eq!(log.len(), 200);
+    enrich(bencher, log, Some(Merge { keep: false, ..Merge::default() }));
+}
+
+#[divan::bench]
+fn logfmt_records_of_200_bytes_merged(bencher: Bencher<'_, '_>) {
+    let log = r#"time=2026-11-21T14:30:00.123456789Z level=info msg="request served" status=200 took=12.3ms method=GET path=/v1/carts/4711 host=shop.example user=u-1a agent="Mozilla/5.0 (X11; Linux x86_64)" bytes=5123"#;
+    assert_eq!(log.len(), 200);
+    enrich(bencher, log, Some(Merge { keep: false, format: Format::Auto, ..Merge::default() }));
+}
+
+#[divan::bench]
+fn klog_records_of_200_bytes_merged(bencher: Bencher<'_, '_>) {
+    let log = r#"I1121 14:30:00.123456       1 httplog.go:132] "HTTP" verb="GET" URI="/api/v1/namespaces/shop/pods/web-1" latency="1.234567ms" userAgent="kube-probe/1.34" audit-ID="a-1" srcIP="10.1.2.3:41234" resp=200"#;
+    assert_eq!(log.len(), 200);
+    enrich(bencher, log, Some(Merge { keep: false, format: Format::Auto, ..Merge::default() }));
 }
 
 #[divan::bench]

@@ -5,7 +5,7 @@
 
 use flb_kube::{
     kube::{
-        encode::{self, Layout},
+        encode::{self, Known, Layout},
         pod::Pod,
         tag,
     },
@@ -34,7 +34,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let parts =
         tag::parse(TAG.as_bytes(), "kube.var.log.containers.").ok_or("a tag of the kubelet's form")?;
     let pod: Pod = serde_json::from_str(POD)?;
-    let fields = encode::treatment(&Layout::default(), &parts, Some(&pod), None);
+    let fields = encode::treatment(&Layout::default(), &parts, Known { pod: Some(&pod), ..Known::default() });
 
     let mut enriched = Vec::new();
     splice(&chunk, &Lines::default(), &mut Always(&fields), &mut enriched);

@@ -138,6 +138,12 @@ impl Resource {
         parse(&self.read(self.request.get(name, &GetParams::default())).await?)
     }
 
+    /// What is at the path itself, as it came.
+    pub(crate) async fn document(&self) -> Result<Bytes, Failure> {
+        let request = Request::get(&self.request.url_path).body(Vec::new());
+        self.read(request.map_err(kube::core::request::Error::BuildRequest)).await
+    }
+
     /// One page of a list.
     pub async fn page<T: DeserializeOwned>(&self, params: &ListParams) -> Result<Page<T>, Failure> {
         parse(&self.list(params).await?)

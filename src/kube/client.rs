@@ -48,6 +48,10 @@ pub struct ClientConfig {
     pub ca_file: Option<PathBuf>,
     /// A folder of such files.
     pub ca_path: Option<PathBuf>,
+    /// Our own certificate chain, for servers that ask for one.
+    pub crt_file: Option<PathBuf>,
+    /// Its key.
+    pub key_file: Option<PathBuf>,
     /// The file of the bearer token; no token is sent without it.
     pub token_file: Option<PathBuf>,
     /// The token is read again when it is older than this, or its file changed, or the server refused it.
@@ -70,6 +74,8 @@ impl Default for ClientConfig {
             url: IN_CLUSTER_URL.into(),
             ca_file: Some(IN_CLUSTER_CA.into()),
             ca_path: None,
+            crt_file: None,
+            key_file: None,
             token_file: Some(IN_CLUSTER_TOKEN.into()),
             token_ttl: Duration::from_secs(600),
             tls_verify: true,
@@ -160,8 +166,8 @@ impl Connection {
             prefix: "kube_",
             ca_file: config.ca_file.clone(),
             ca_path: config.ca_path.clone(),
-            crt_file: None,
-            key_file: None,
+            crt_file: config.crt_file.clone(),
+            key_file: config.key_file.clone(),
             verify: config.tls_verify,
             verify_hostname: config.tls_verify_hostname,
         };

@@ -1,21 +1,25 @@
-//! Pods and namespaces from files, for where there is no API server, or to go before it.
+//! Pods, namespaces and nodes from files, for where there is no API server, or to go before it.
 //!
 //! Serves `resolve`. The files are those of the built-in filter: `<namespace>_<pod>.meta` holds a pod or a list of pods,
-//! `<namespace>.namespace_meta` a namespace. Invariant: they are read once, at the start; a bad file is named and
-//! leaves the others alone.
+//! `<namespace>.namespace_meta` a namespace; and `<node>.node_meta` a node. Invariant: they are read once, at the start;
+//! a bad file is named and leaves the others alone.
 
 use std::{collections::HashMap, fs, io, path::Path, sync::Arc};
 
 use serde::{Deserialize, de::DeserializeOwned};
 use tracing::warn;
 
-use super::pod::{Namespace, Pod};
+use super::{
+    nodes::NodeMeta,
+    pod::{Namespace, Pod},
+};
 
 /// What the files say.
 #[derive(Debug, Default)]
 pub struct Preload {
     pods: HashMap<(String, String), Arc<Pod>>,
     namespaces: HashMap<String, Arc<Namespace>>,
+    nodes: HashMap<String, Arc<NodeMeta>>,
 }
 
 #[derive(Deserialize)]
@@ -39,6 +43,10 @@ impl Preload {
                 && let Some(known) = parse(&path, json)
             {
                 preload.namespaces.insert(namespace.into(), Arc::new(known));
+            } else if let Some(node) = name.strip_suffix(".node_meta")
+                && let Some(known) = parse(&path, json)
+            {
+                preload.nodes.insert(node.into(), Arc::new(known));
             }
         }
         Ok(preload)
@@ -53,6 +61,11 @@ impl Preload {
     /// What is known of a namespace.
     pub fn namespace(&self, namespace: &str) -> Option<Arc<Namespace>> {
         self.namespaces.get(namespace).cloned()
+    }
+
+    /// What is known of a node.
+    pub fn node(&self, node: &str) -> Option<Arc<NodeMeta>> {
+        self.nodes.get(node).cloned()
     }
 }
 
@@ -93,6 +106,7 @@ mod tests {
                          {"metadata":{"name":"web-1","namespace":"shop","uid":"u2"}}]}"#,
         );
         write("shop.namespace_meta", r#"{"metadata":{"uid":"n1"}}"#);
+        write("node-1.node_meta", r#"{"metadata":{"uid":"n2"}}"#);
 
         let preload = Preload::read(folder.path()).unwrap();
         let uid = |pod| preload.pod("shop", pod).map(|pod| pod.meta.uid.clone());
@@ -101,5 +115,6 @@ mod tests {
         assert_eq!(uid("empty"), Some(None));
         assert_eq!(uid("broken"), None);
         assert_eq!(preload.namespace("shop").and_then(|n| n.meta.uid.clone()), Some("n1".into()));
+        assert_eq!(preload.node("node-1").and_then(|n| n.meta.uid.clone()), Some("n2".into()));
     }
 }

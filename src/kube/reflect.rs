@@ -40,6 +40,8 @@ pub(super) trait Sink {
     fn delete(&self, object: &Self::Object);
     /// The list is complete.
     fn end(&self);
+    /// A list or a watch failed, and is tried again.
+    fn failed(&self) {}
 }
 
 /// How a watch ended.
@@ -196,6 +198,7 @@ impl<S: Sink> Reflector<'_, S> {
     async fn failed(&mut self, doing: &str, failure: Failure) {
         self.counters.failures.fetch_add(1, Ordering::Relaxed);
         self.log.failed(S::RESOURCE, doing, &failure);
+        self.sink.failed();
         tokio::time::sleep(self.backoff.pause(failure.retry_after())).await;
     }
 }

@@ -13,7 +13,8 @@ use arc_swap::ArcSwapOption;
 use tracing::warn;
 
 use super::{
-    encode::{self, Layout},
+    encode::{self, Known, Layout},
+    nodes::NodeMeta,
     pod::{Namespace, Pod},
     preload::Preload,
     store::Store,
@@ -68,6 +69,7 @@ struct Answer {
     generation: u64,
     pod: Option<Arc<Pod>>,
     namespace: Option<Arc<Namespace>>,
+    node: Option<Arc<NodeMeta>>,
     treatment: Arc<Treatment>,
 }
 
@@ -76,6 +78,11 @@ impl Resolver {
     pub fn new(form: TagForm, layout: Layout, preload: Preload, store: Option<Store>) -> Self {
         let tags = std::array::from_fn(|_| RwLock::default());
         Self { form, layout, preload, store, tags, hasher: RandomState::new() }
+    }
+
+    /// Which fields records gain.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
     }
 
     /// The fields for records of `tag`; `None` if it names no pod.
@@ -109,15 +116,24 @@ impl Resolver {
                 .namespace(&parts.namespace)
                 .or_else(|| self.store.as_ref().and_then(|store| store.lookup_namespace(&parts.namespace)));
         }
+        let name = pod.as_ref().and_then(|pod| pod.node.as_deref()).filter(|_| self.layout.nodes());
+        let node = name.and_then(|name| {
+            self.preload.node(name).or_else(|| self.store.as_ref().and_then(|store| store.lookup_node(name)))
+        });
         let unchanged = before.filter(|before| {
             is_same(before.pod.as_ref(), pod.as_ref())
                 && is_same(before.namespace.as_ref(), namespace.as_ref())
+                && is_same(before.node.as_ref(), node.as_ref())
         });
         let treatment = match unchanged {
             Some(before) => Arc::clone(&before.treatment),
-            None => Arc::new(encode::treatment(&self.layout, parts, pod.as_deref(), namespace.as_deref())),
+            None => {
+                let known =
+                    Known { pod: pod.as_deref(), namespace: namespace.as_deref(), node: node.as_deref() };
+                Arc::new(encode::treatment(&self.layout, parts, known))
+            }
         };
-        Answer { generation, pod, namespace, treatment }
+        Answer { generation, pod, namespace, node, treatment }
     }
 
     fn wish(&self, parts: &TagParts, is_unknown: bool) {

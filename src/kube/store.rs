@@ -1,4 +1,4 @@
-//! What the watch knows, for the filter to read: pods and namespaces, deleted ones for a while longer.
+//! What the watch knows, for the filter to read: pods, namespaces and nodes, deleted ones for a while longer.
 //!
 //! Serves the watch through [`Writer`] and filters through [`Store`]; see [`channel`]. Invariants: a reader never
 //! waits; a list shows when it is complete; a deleted pod stays for the grace time, through a new list too.
@@ -15,6 +15,7 @@ use tokio::sync::watch;
 
 pub use super::wish::Wish;
 use super::{
+    nodes::NodeMeta,
     pod::{Namespace, Pod},
     table::Table,
     wish::Wishes,
@@ -37,9 +38,10 @@ pub fn channel(config: Config) -> (Writer, Store) {
     let inner = Arc::new(Inner {
         pods: Table::new(),
         namespaces: Table::new(),
+        nodes: Table::new(),
         wishes: Wishes::default(),
         generation: AtomicU64::new(1),
-        missing: watch::Sender::new(Missing { pods: true, namespaces: config.namespaces }),
+        missing: watch::Sender::new(Missing { pods: true, namespaces: config.namespaces, nodes: false }),
         config,
     });
     (Writer(Arc::clone(&inner)), Store(inner))
@@ -49,6 +51,7 @@ struct Inner {
     config: Config,
     pods: Table<Pod>,
     namespaces: Table<Namespace>,
+    nodes: Table<NodeMeta>,
     wishes: Wishes,
     /// Moves with every change that a reader can see.
     generation: AtomicU64,
@@ -60,11 +63,12 @@ struct Inner {
 struct Missing {
     pods: bool,
     namespaces: bool,
+    nodes: bool,
 }
 
 impl Missing {
     fn nothing(self) -> bool {
-        !self.pods && !self.namespaces
+        !self.pods && !self.namespaces && !self.nodes
     }
 }
 
@@ -105,6 +109,11 @@ impl Store {
     /// What is known of a namespace.
     pub fn lookup_namespace(&self, namespace: &str) -> Option<Arc<Namespace>> {
         self.0.namespaces.get(namespace)
+    }
+
+    /// What is known of a node.
+    pub fn lookup_node(&self, node: &str) -> Option<Arc<NodeMeta>> {
+        self.0.nodes.get(node)
     }
 
     /// Tells that a record names a pod which [`Self::lookup`] doesn't know: it may be looked up. Cheap to repeat.
@@ -189,9 +198,39 @@ impl Writer {
         self.0.missing.send_if_modified(|missing| std::mem::take(&mut missing.namespaces));
     }
 
+    /// Whether the first sync waits for nodes too; unless told so, it does not.
+    pub fn await_nodes(&self, wanted: bool) {
+        self.0.missing.send_if_modified(|missing| std::mem::replace(&mut missing.nodes, wanted) != wanted);
+    }
+
+    /// A list of nodes begins; an unfinished one is forgotten.
+    pub fn begin_node_list(&self) {
+        self.0.nodes.begin();
+    }
+
+    /// A node as listed, or as it is now.
+    pub fn apply_node(&self, mut node: NodeMeta) {
+        node.meta.resource_version = None;
+        if let Some(name) = node.meta.name.clone() {
+            self.0.changed(self.0.nodes.put(name, node));
+        }
+    }
+
+    /// A node is gone.
+    pub fn delete_node(&self, name: &str) {
+        self.0.nodes.expire(name, Instant::now() + self.0.config.delete_grace, |_| true);
+    }
+
+    /// The list of nodes is complete: it replaces what was known.
+    pub fn end_node_list(&self) {
+        self.0.nodes.end(Instant::now() + self.0.config.delete_grace);
+        self.0.changed(true);
+        self.await_nodes(false);
+    }
+
     /// Forgets what is due. To be called every few seconds.
     pub fn sweep(&self, now: Instant) {
-        let any = self.0.pods.sweep(now) | self.0.namespaces.sweep(now);
+        let any = self.0.pods.sweep(now) | self.0.namespaces.sweep(now) | self.0.nodes.sweep(now);
         self.0.changed(any);
     }
 

@@ -1,4 +1,4 @@
-//! The pods of a node, and if asked for all namespaces, watched into a [`Store`].
+//! The pods of a node, and if asked for all namespaces and the node itself, watched into a [`Store`].
 //!
 //! Serves the filter and the output's straight path. Invariants: instances with the same settings share one watch
 //! per process, which ends with the last of them; an API server that is away, slow or refuses changes nothing of
@@ -22,6 +22,7 @@ use super::{
     backoff::Backoff,
     client::{BadConfig, ClientConfig, Connection},
     lookup,
+    nodes::Nodes,
     pod::{Namespace, Pod},
     reflect::{Complaints, Reflector, Sink},
     store::{self, Store, Writer},
@@ -37,6 +38,8 @@ pub struct WatchConfig {
     pub node: Node,
     /// What the store keeps; namespaces are watched only if it wants them.
     pub store: store::Config,
+    /// Whether the node is watched too, for its labels and annotations.
+    pub nodes: bool,
     /// A watch on which nothing came for this long, no bookmark either, is replaced, by way of a list if nothing came
     /// on it at all. Servers send a bookmark every minute.
     pub idle_limit: Duration,
@@ -45,7 +48,7 @@ pub struct WatchConfig {
 impl WatchConfig {
     /// The usual settings for a node's pods.
     pub fn new(client: ClientConfig, node: Node, store: store::Config) -> Self {
-        Self { client, node, store, idle_limit: Duration::from_secs(180) }
+        Self { client, node, store, nodes: false, idle_limit: Duration::from_secs(180) }
     }
 }
 
@@ -123,6 +126,7 @@ impl PodWatch {
         let Some(client) = watch.tasks.block_on(async { connection.client() }) else {
             return Ok(watch);
         };
+        writer.await_nodes(config.nodes);
         let shared = Arc::new(Shared { client, writer, counters, config: config.clone() });
         watch.tasks.spawn(Arc::clone(&shared).watch_pods());
         if config.store.namespaces {
@@ -166,11 +170,19 @@ impl Shared {
             if !std::mem::replace(&mut told, true) {
                 self.writer.begin_list();
                 self.writer.end_list();
+                self.writer.await_nodes(false);
             }
         });
         let node = node.await;
         info!("pods: watching those of node {node}");
-        self.reflect("/api/v1/pods", Pods(&self.writer), Some(format!("spec.nodeName={node}"))).await;
+        let pods = self.reflect("/api/v1/pods", Pods(&self.writer), Some(format!("spec.nodeName={node}")));
+        tokio::join!(pods, self.watch_nodes(Some(format!("metadata.name={node}"))));
+    }
+
+    async fn watch_nodes(&self, fields: Option<String>) {
+        if self.config.nodes {
+            self.reflect("/api/v1/nodes", Nodes(&self.writer), fields).await;
+        }
     }
 
     async fn watch_namespaces(self: Arc<Self>) {

@@ -4,110 +4,27 @@
 //! UTF-8 stay as they are within texts, whole numbers beyond 64 bits become floats, and a number beyond floats spoils
 //! the whole. Invariant: text that is not exactly one object yields nothing.
 
-use std::ops::Range;
-
 use memchr::memchr2;
 
-use super::{reader::Map, write};
-
-/// So many keys are looked at one by one.
-const FEW: usize = 32;
+pub use super::object::Object;
+use super::{object::Open, write};
 
 /// Deeper text is left as text.
 const DEEPEST: usize = 128;
 
-/// The pairs of the last object that was read; its buffers serve record after record.
-#[derive(Debug, Default)]
-pub struct Object {
-    entries: Vec<u8>,
-    keys: Vec<Range<usize>>,
-    /// The keys in order, where they are too many to be looked at one by one.
-    sorted: Vec<Range<usize>>,
-    open: Vec<Open>,
-    text: Vec<u8>,
-}
-
-/// A container under way.
-#[derive(Debug)]
-struct Open {
-    start: usize,
-    count: usize,
-    is_map: bool,
-}
-
 impl Object {
-    /// The pairs.
-    pub fn map(&self) -> Map<'_> {
-        Map { len: self.keys.len(), entries: &self.entries }
-    }
-
-    /// Whether `key`, as msgpack, is one of its own.
-    pub fn has(&self, key: &[u8]) -> bool {
-        let bytes = |range: &Range<usize>| &self.entries[range.clone()];
-        match self.sorted.is_empty() {
-            true => self.keys.iter().any(|range| bytes(range) == key),
-            false => self.sorted.binary_search_by(|range| bytes(range).cmp(key)).is_ok(),
-        }
-    }
-
-    /// Becomes a copy of `map`.
-    pub fn copy(&mut self, map: Map<'_>) {
-        self.entries.clear();
-        self.keys.clear();
-        for pair in map.pairs() {
-            let start = self.entries.len();
-            self.entries.extend_from_slice(pair.bytes);
-            self.keys.push(start..start + pair.key.len());
-        }
-        self.sort();
-    }
-
-    fn sort(&mut self) {
-        self.sorted.clear();
-        if self.keys.len() > FEW {
-            self.sorted.extend_from_slice(&self.keys);
-            self.sorted.sort_unstable_by_key(|range| &self.entries[range.clone()]);
-        }
-    }
-
-    /// Puts its pairs, if there are any, under one key.
-    pub fn nest(&mut self, key: &str) {
-        if self.keys.is_empty() {
-            return;
-        }
-        self.text.clear();
-        write::str(&mut self.text, key);
-        let end = self.text.len();
-        write::map_header(&mut self.text, self.keys.len());
-        self.text.extend_from_slice(&self.entries);
-        std::mem::swap(&mut self.text, &mut self.entries);
-        self.keys.clear();
-        self.keys.push(0..end);
-        self.sorted.clear();
-    }
-
     /// Reads `text`; answers whether it is one object. With `trim`, its own texts lose line ends at their end.
     pub fn read(&mut self, text: &[u8], trim: bool) -> bool {
-        self.entries.clear();
-        self.keys.clear();
-        self.open.clear();
+        self.clear();
         let is_object = Input { text, at: 0 }.object(self, trim).is_some();
-        self.sort();
+        self.finish();
         is_object
-    }
-
-    fn push_text(&mut self, text: Text<'_>, trim: bool) {
-        let text = match text {
-            Text::Plain(text) => text,
-            Text::Unescaped => &self.text,
-        };
-        write::str(&mut self.entries, if trim { trimmed(text) } else { text });
     }
 }
 
 /// A text without line ends at its end, be they real or spelt `\n` or `\r`, as the built-in filter means it: the
 /// first byte stays.
-fn trimmed(text: &[u8]) -> &[u8] {
+pub(super) fn trimmed(text: &[u8]) -> &[u8] {
     let mut text = text;
     loop {
         text = match text {
@@ -118,10 +35,24 @@ fn trimmed(text: &[u8]) -> &[u8] {
     }
 }
 
-enum Text<'a> {
-    Plain(&'a [u8]),
-    /// It had escapes: it lies in [`Object::text`].
-    Unescaped,
+/// Where the first quote or backslash from `at` on is. Texts are short: their first bytes are looked at eight at once,
+/// in line.
+#[inline]
+fn quote_or_escape(text: &[u8], at: usize) -> Option<usize> {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let mut at = at;
+    for _ in 0..4 {
+        let Some(word) = text.get(at..).and_then(|rest| rest.first_chunk()) else { break };
+        let word = u64::from_le_bytes(*word);
+        let zeros = |word: u64| word.wrapping_sub(ONES) & !word & (ONES << 7);
+        // Above the first hit there may be false ones.
+        let hits = zeros(word ^ ONES * u64::from(b'"')) | zeros(word ^ ONES * u64::from(b'\\'));
+        if hits != 0 {
+            return Some(at + hits.trailing_zeros() as usize / 8);
+        }
+        at += 8;
+    }
+    memchr2(b'"', b'\\', text.get(at..)?).map(|stop| at + stop)
 }
 
 struct Input<'a> {
@@ -155,6 +86,7 @@ impl<'a> Input<'a> {
 
     /// Reads the next item of the innermost container, or its end if it is empty; false if the item is a container
     /// that has begun.
+    #[inline]
     fn item(&mut self, object: &mut Object, trim: bool) -> Option<bool> {
         let depth = object.open.len();
         let open = object.open.last_mut()?;
@@ -168,25 +100,23 @@ impl<'a> Input<'a> {
         if open.is_map {
             let start = object.entries.len();
             self.expect(b'"')?;
-            let key = self.string(&mut object.text)?;
-            object.push_text(key, false);
+            self.string(object, false)?;
             if depth == 1 {
-                object.keys.push(start..object.entries.len());
+                object.add_key(start..object.entries.len());
             }
             self.expect(b':')?;
             self.space();
         }
         match self.peek()? {
+            b'"' => {
+                self.at += 1;
+                self.string(object, trim && depth == 1)?;
+            }
             byte @ (b'{' | b'[') => {
                 self.at += 1;
                 let start = write::open(&mut object.entries);
                 object.open.push(Open { start, count: 0, is_map: byte == b'{' });
                 return (object.open.len() <= DEEPEST).then_some(false);
-            }
-            b'"' => {
-                self.at += 1;
-                let text = self.string(&mut object.text)?;
-                object.push_text(text, trim && depth == 1);
             }
             b't' => self.word(b"true", || write::bool(&mut object.entries, true))?,
             b'f' => self.word(b"false", || write::bool(&mut object.entries, false))?,
@@ -196,10 +126,12 @@ impl<'a> Input<'a> {
         Some(true)
     }
 
+    #[inline]
     fn peek(&self) -> Option<u8> {
         self.text.get(self.at).copied()
     }
 
+    #[inline]
     fn space(&mut self) {
         while let Some(b' ' | b'\n' | b'\r' | b'\t') = self.peek() {
             self.at += 1;
@@ -207,6 +139,7 @@ impl<'a> Input<'a> {
     }
 
     /// The next byte that is no space.
+    #[inline]
     fn next(&mut self) -> Option<u8> {
         self.space();
         let byte = self.peek()?;
@@ -214,24 +147,38 @@ impl<'a> Input<'a> {
         Some(byte)
     }
 
+    #[inline]
     fn expect(&mut self, byte: u8) -> Option<()> {
         (self.next()? == byte).then_some(())
     }
 
+    #[inline]
     fn word(&mut self, word: &[u8], then: impl FnOnce()) -> Option<()> {
         self.text[self.at..].starts_with(word).then(then)?;
         self.at += word.len();
         Some(())
     }
 
-    /// A text whose opening quote is read.
-    fn string(&mut self, unescaped: &mut Vec<u8>) -> Option<Text<'a>> {
-        let rest = &self.text[self.at..];
-        let stop = memchr2(b'"', b'\\', rest)?;
-        if rest[stop] == b'"' {
-            self.at += stop + 1;
-            return Some(Text::Plain(&rest[..stop]));
+    /// Appends a text whose opening quote is read.
+    #[inline]
+    fn string(&mut self, object: &mut Object, trim: bool) -> Option<()> {
+        let stop = quote_or_escape(self.text, self.at)?;
+        if self.text[stop] != b'"' {
+            return self.escaped(object, trim);
         }
+        let mut end = stop;
+        // Without escapes there are none that are spelt.
+        if trim && self.text[stop - 1] == b'\n' {
+            end = self.at + trimmed(&self.text[self.at..stop]).len();
+        }
+        write::str_within(&mut object.entries, self.text, self.at..end);
+        self.at = stop + 1;
+        Some(())
+    }
+
+    /// The same for one that has escapes.
+    fn escaped(&mut self, object: &mut Object, trim: bool) -> Option<()> {
+        let unescaped = &mut object.text;
         unescaped.clear();
         loop {
             let rest = &self.text[self.at..];
@@ -239,7 +186,9 @@ impl<'a> Input<'a> {
             unescaped.extend_from_slice(&rest[..stop]);
             self.at += stop + 1;
             if rest[stop] == b'"' {
-                return Some(Text::Unescaped);
+                let text = if trim { trimmed(unescaped) } else { unescaped };
+                write::str(&mut object.entries, text);
+                return Some(());
             }
             let byte = self.peek()?;
             self.at += 1;
@@ -281,28 +230,42 @@ impl<'a> Input<'a> {
         digits.iter().try_fold(0, |number, digit| Some(number << 4 | char::from(*digit).to_digit(16)?))
     }
 
+    #[inline]
     fn number(&mut self, out: &mut Vec<u8>) -> Option<()> {
         let start = self.at;
-        self.at += usize::from(self.peek() == Some(b'-'));
+        let is_negative = self.peek() == Some(b'-');
+        self.at += usize::from(is_negative);
         let has_leading_zero = self.peek() == Some(b'0');
-        let digits = self.digits();
+        let mut mantissa = 0;
+        let digits = self.digits(&mut mantissa);
         (digits == 1 || digits > 1 && !has_leading_zero).then_some(())?;
+        let mut decimals = 0;
         let mut is_whole = true;
         if self.peek() == Some(b'.') {
             is_whole = false;
             self.at += 1;
-            (self.digits() > 0).then_some(())?;
+            decimals = self.digits(&mut mantissa);
+            (decimals > 0).then_some(())?;
         }
         if let Some(b'e' | b'E') = self.peek() {
-            is_whole = false;
             self.at += 1;
             self.at += usize::from(matches!(self.peek(), Some(b'+' | b'-')));
-            (self.digits() > 0).then_some(())?;
+            (self.digits(&mut 0) > 0).then_some(())?;
+        } else if digits + decimals <= EXACT {
+            if is_whole {
+                let number = mantissa as i64;
+                write::int(out, if is_negative { -number } else { number });
+            } else {
+                // Both are exact, so that the quotient is what a reader of all digits would find.
+                let number = mantissa as f64 / POWERS[decimals];
+                write::f64(out, if is_negative { -number } else { number });
+            }
+            return Some(());
         }
         let number = std::str::from_utf8(&self.text[start..self.at]).ok()?;
-        if is_whole && let Ok(number) = number.parse() {
+        if let Ok(number) = number.parse() {
             write::int(out, number);
-        } else if is_whole && let Ok(number) = number.parse() {
+        } else if let Ok(number) = number.parse() {
             write::uint(out, number);
         } else {
             write::f64(out, number.parse().ok().filter(|number: &f64| number.is_finite())?);
@@ -310,15 +273,24 @@ impl<'a> Input<'a> {
         Some(())
     }
 
-    /// Skips digits; answers how many.
-    fn digits(&mut self) -> usize {
+    /// Skips digits, each a further one of `number`, which is right up to [`EXACT`] of them; answers how many.
+    #[inline]
+    fn digits(&mut self, number: &mut u64) -> usize {
         let start = self.at;
-        while let Some(b'0'..=b'9') = self.peek() {
+        while let Some(digit @ b'0'..=b'9') = self.peek() {
+            *number = number.wrapping_mul(10).wrapping_add((digit - b'0').into());
             self.at += 1;
         }
         self.at - start
     }
 }
+
+/// So many digits are exact in a float.
+const EXACT: usize = 15;
+
+/// Powers of ten, all exact.
+const POWERS: [f64; EXACT + 1] =
+    [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
 
 /// Ends the innermost container; the outermost has no header.
 fn close(object: &mut Object) {

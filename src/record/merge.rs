@@ -1,4 +1,5 @@
-//! The fields of a structured log line: JSON in the key `log`, a map that it already is, or what a parser finds.
+//! The fields of a structured log line: JSON, logfmt or klog in the key `log` or another, a map that it already is, or
+//! what a parser finds.
 //!
 //! Serves `splice`. Invariant: a line that can't be merged stays as it is, whatever its type.
 
@@ -6,63 +7,146 @@ use std::sync::Arc;
 
 use super::{
     json::Object,
-    reader::{Map, Time, text},
+    klog, logfmt,
+    reader::{Map, Pair, Time, text},
     treatment::{LineParser, Treatment},
 };
-
-/// The key that holds the line.
-const LOG: &[u8] = b"log";
 
 /// How lines are merged.
 #[derive(Clone)]
 pub struct Merge {
+    /// The keys that may hold the line; the first that a record has counts.
+    pub log_keys: Vec<String>,
+    /// How lines are structured.
+    pub format: Format,
     /// Puts the fields under this key instead of beside the others.
     pub key: Option<String>,
     /// Takes line ends off the end of merged texts.
     pub trim: bool,
     /// Keeps the line too.
     pub keep: bool,
-    /// Reads lines instead of the JSON reader, where the container has no parser of its own.
+    /// Reads lines instead of the format, where the container has no parser of its own.
     pub parser: Option<Arc<dyn LineParser>>,
 }
 
 impl Default for Merge {
     fn default() -> Self {
-        Self { key: None, trim: true, keep: true, parser: None }
+        Self {
+            log_keys: vec!["log".into()],
+            format: Format::Json,
+            key: None,
+            trim: true,
+            keep: true,
+            parser: None,
+        }
     }
 }
 
+/// How lines are structured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// One JSON object.
+    Json,
+    /// `level=info msg="it works" took=12ms`.
+    Logfmt,
+    /// `I0102 15:04:05.000000       1 main.go:12] it works`.
+    Klog,
+    /// Whichever of these it is.
+    Auto,
+}
+
+/// What was merged, besides the fields.
+#[derive(Debug, Clone, Copy)]
+pub struct Merged<'a> {
+    /// The time that the line tells.
+    pub time: Option<Time>,
+    /// The key that held the line, as msgpack.
+    key: &'a [u8],
+}
+
 impl Merge {
-    /// Reads the fields of the line in `body` into `fields`; `None` if they can't be merged, else the time that the
-    /// line tells.
+    /// Reads the fields of the line in `body` into `fields`; `None` if they can't be merged. `at` is the record's time.
     pub fn read<'a>(
         &self,
         body: Map<'a>,
         stream: impl Fn() -> Option<&'a [u8]>,
         treatment: &Treatment,
+        at: impl Fn() -> Option<Time>,
+        fields: &mut Object,
+    ) -> Option<Merged<'a>> {
+        let line = self.line(body)?;
+        let time = if let Some(text) = text(line.value) {
+            self.read_text(text, treatment.parser.of(stream()).as_ref(), at, fields)?
+        } else {
+            fields.copy(Map::of(line.value)?);
+            self.nest(fields);
+            None
+        };
+        Some(Merged { time, key: line.key })
+    }
+
+    /// Reads the fields of `line` into `fields`, by the container's parser if it has one; `None` if it can't be merged,
+    /// else the time that the parser found. `at` is the record's time.
+    pub fn read_text(
+        &self,
+        line: &[u8],
+        parser: Option<&Arc<dyn LineParser>>,
+        at: impl Fn() -> Option<Time>,
         fields: &mut Object,
     ) -> Option<Option<Time>> {
-        // Of a key that comes twice the last counts.
-        let line = body.pairs().filter(|pair| text(pair.key) == Some(LOG)).last()?.value;
         let mut time = None;
-        if let Some(text) = text(line) {
-            let parser = treatment.parser.of(stream()).as_ref().or(self.parser.as_ref());
-            match parser {
-                Some(parser) => time = parser.parse(text, fields)?,
-                None if fields.read(text, self.trim) => {}
-                None => return None,
-            }
-        } else {
-            fields.copy(Map::of(line)?);
+        match parser.or(self.parser.as_ref()) {
+            Some(parser) => time = parser.parse(line, fields)?,
+            None => self.format.read(line, self.trim, at, fields).then_some(())?,
         }
-        if let Some(key) = &self.key {
-            fields.nest(key);
-        }
+        self.nest(fields);
         Some(time)
     }
 
+    fn nest(&self, fields: &mut Object) {
+        if let Some(key) = &self.key {
+            fields.nest(key);
+        }
+    }
+
+    /// The field that holds the line. Of a key that comes twice the last counts.
+    fn line<'a>(&self, body: Map<'a>) -> Option<Pair<'a>> {
+        let mut found = None;
+        let mut rank = self.log_keys.len();
+        for pair in body.pairs() {
+            let Some(key) = text(pair.key) else { continue };
+            let up_to = self.log_keys.len().min(rank + 1);
+            if let Some(at) = self.log_keys[..up_to].iter().position(|name| name.as_bytes() == key) {
+                rank = at;
+                found = Some(pair);
+            }
+        }
+        found
+    }
+
     /// Whether a merged record goes without what `key`, as msgpack, holds.
-    pub fn drops(&self, key: &[u8]) -> bool {
-        !self.keep && text(key) == Some(LOG)
+    #[inline]
+    pub fn drops(&self, merged: &Merged<'_>, key: &[u8]) -> bool {
+        !self.keep && merged.key == key
+    }
+}
+
+impl Format {
+    /// Reads the fields of `line`; false if it is none of this format.
+    fn read(self, line: &[u8], trim: bool, at: impl Fn() -> Option<Time>, fields: &mut Object) -> bool {
+        match self {
+            Self::Json => fields.read(line, trim),
+            Self::Logfmt => logfmt::read(line, trim, logfmt::Strictness::Told, fields),
+            Self::Klog => klog::read(line, trim, at, fields),
+            Self::Auto => match line.trim_ascii_start() {
+                [b'{', ..] => fields.read(line, trim),
+                [b'I' | b'W' | b'E' | b'F' | b'D', b'0' | b'1', ..]
+                    if klog::read(line, trim, &at, fields) =>
+                {
+                    true
+                }
+                _ => logfmt::read(line, trim, logfmt::Strictness::Guessed, fields),
+            },
+        }
     }
 }

@@ -8,6 +8,7 @@ use super::{
     json::Object,
     merge::Merge,
     reader::{Event, Events, Kind, Map, text, value_len},
+    severity::Severity,
     splice::{Lines, splice},
     treatment::{Always, Treatment},
     write,
@@ -208,13 +209,36 @@ proptest! {
     }
 
     #[test]
+    fn no_key_is_written_twice(
+        body in few_keys(),
+        line in few_keys(),
+        settings in (any::<bool>(), any::<bool>(), any::<bool>(), "level|severity|kubernetes|log"),
+    ) {
+        let (keep, nests, is_adding, key) = settings;
+        let mut pairs = body;
+        pairs.retain(|(key, _)| key != "log");
+        let line: Vec<String> = line.into_iter().map(|(key, value)| format!("\"{key}\":\"{value}\"")).collect();
+        pairs.push(("log".into(), format!("{{{}}}", line.join(","))));
+        let body = pairs.into_iter().map(|(key, value)| (key.into(), value.into())).collect();
+        let lines = Lines {
+            merge: Some(Merge { keep, key: nests.then(|| "level".into()), ..Merge::default() }),
+            severity: Some(Severity::new(&key)),
+        };
+        let treatment = if is_adding { Treatment::adding(addition()) } else { Treatment::default() };
+        let record = spliced(body, &lines, &treatment);
+        let mut keys: Vec<_> = record.as_map().unwrap().iter().map(|(key, _)| key.to_string()).collect();
+        keys.sort();
+        prop_assert!(keys.windows(2).all(|two| two[0] != two[1]), "{:?}", keys);
+    }
+
+    #[test]
     fn no_text_makes_merging_panic(text in "[{}\\[\\]:,\"\\\\u0-9a-e.+ \n-]{0,60}") {
         let merge = Merge { keep: false, ..Merge::default() };
         let mut object = Object::default();
         let body = encoded(&Value::Map(vec![("log".into(), text.clone().into())]));
         let is_object = serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(&text).is_ok();
         let body = Map::of(&body).unwrap();
-        let is_merged = merge.read(body, || None, &Treatment::default(), &mut object).is_some();
+        let is_merged = merge.read(body, || None, &Treatment::default(), || None, &mut object).is_some();
         prop_assert!(is_merged || !is_object);
     }
 }
@@ -279,14 +303,89 @@ fn json_with_a_number_beyond_all_floats_is_left_as_text() {
     }
 }
 
+/// Fields with names that others have too; each name once.
+fn few_keys() -> impl Strategy<Value = Vec<(String, String)>> {
+    let name = "level|severity|kubernetes|log|a|b|PRIORITY";
+    proptest::collection::hash_map(name, "warn|3|x", 0..6).prop_map(|map| map.into_iter().collect())
+}
+
+/// The record that comes of `body`.
+fn spliced(body: Vec<(Value, Value)>, lines: &Lines, treatment: &Treatment) -> Value {
+    let event = Value::Array(vec![1.into(), Value::Map(body)]);
+    let mut out = Vec::new();
+    splice(&encoded(&event), lines, &mut Always(treatment), &mut out);
+    decoded(&out).as_array().unwrap()[1].clone()
+}
+
 /// The record that comes of `body`, merged without keeping the line.
 fn merged(body: Vec<(Value, Value)>) -> Value {
     let merge = Merge { keep: false, ..Merge::default() };
-    let event = Value::Array(vec![1.into(), Value::Map(body)]);
-    let mut out = Vec::new();
-    let lines = Lines { merge: Some(merge) };
-    splice(&encoded(&event), &lines, &mut Always(&Treatment::default()), &mut out);
-    decoded(&out).as_array().unwrap()[1].clone()
+    spliced(body, &Lines { merge: Some(merge), ..Lines::default() }, &Treatment::default())
+}
+
+#[test]
+fn of_a_field_that_comes_twice_in_a_line_the_last_is_merged() {
+    let record = merged(vec![("log".into(), r#"{"a":1,"b":{"c":1},"a":[2],"d":3}"#.into())]);
+    let expected = vec![
+        ("b".into(), Value::Map(vec![("c".into(), 1.into())])),
+        ("a".into(), Value::Array(vec![2.into()])),
+        ("d".into(), 3.into()),
+    ];
+    assert_eq!(record, Value::Map(expected));
+}
+
+#[test]
+fn records_of_any_number_of_fields_are_written_with_the_shortest_header() {
+    for (own, of_line) in [(1, 2), (6, 8), (6, 9), (10, 10), (20, 0), (30_000, 30_000), (40_000, 40_000)] {
+        let mut body: Vec<(Value, Value)> = (0..own).map(|n| (format!("own-{n}").into(), n.into())).collect();
+        let line: Vec<String> = (0..of_line).map(|n| format!("\"field-{n}\":{n}")).collect();
+        body.push(("log".into(), format!("{{{}}}", line.join(",")).into()));
+        let lines = Lines { merge: Some(Merge { keep: false, ..Merge::default() }), ..Lines::default() };
+        let event = encoded(&Value::Array(vec![1.into(), Value::Map(body)]));
+        let mut out = Vec::new();
+        splice(&event, &lines, &mut Always(&Treatment::default()), &mut out);
+        let record = decoded(&out);
+        assert_eq!(record.as_array().unwrap()[1].as_map().unwrap().len(), own + of_line);
+        assert!(encoded(&record) == out, "{own} and {of_line} fields");
+    }
+}
+
+#[test]
+fn numbers_are_what_a_reader_of_all_their_digits_finds() {
+    let mut object = Object::default();
+    for number in [
+        "0",
+        "-0",
+        "7",
+        "-1",
+        "999999999999999",
+        "-999999999999999",
+        "9223372036854775807",
+        "-9223372036854775808",
+        "18446744073709551615",
+        "18446744073709551616",
+        "0.1",
+        "-0.0",
+        "0.0123",
+        "1.5",
+        "123456789.012345",
+        "0.000000000000001",
+        "0.30000000000000004",
+        "1e3",
+        "1.5E-7",
+        "123456789012345.6",
+    ] {
+        assert!(object.read(format!("{{\"a\":{number}}}").as_bytes(), false), "{number}");
+        let value = decoded(object.map().get(b"a").unwrap());
+        let expected: serde_json::Value = serde_json::from_str(number).unwrap();
+        match (value.as_i64(), value.as_u64()) {
+            (Some(whole), _) => assert_eq!(whole, number.parse::<i64>().unwrap(), "{number}"),
+            (_, Some(whole)) => assert_eq!(whole, number.parse::<u64>().unwrap(), "{number}"),
+            _ => {
+                assert_eq!(value.as_f64().map(f64::to_bits), expected.as_f64().map(f64::to_bits), "{number}")
+            }
+        }
+    }
 }
 
 #[test]

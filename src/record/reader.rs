@@ -13,6 +13,16 @@ const GROUP_END: u64 = 0xffff_fffe;
 /// How long the value at the start of `data` is, in bytes; `None` where it is cut or damaged.
 #[inline]
 pub fn value_len(data: &[u8]) -> Option<usize> {
+    // Most values are short texts.
+    let len = match *data.first()? {
+        marker @ 0xa0..=0xbf => 1 + usize::from(marker & 0x1f),
+        0xd9 => 2 + usize::from(*data.get(1)?),
+        _ => return any_len(data),
+    };
+    (len <= data.len()).then_some(len)
+}
+
+fn any_len(data: &[u8]) -> Option<usize> {
     let mut at = 0;
     // Counts values to come instead of recursing: nesting costs nothing.
     let mut left = 1_u64;

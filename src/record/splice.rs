@@ -5,9 +5,11 @@
 //! the last is written, as the host's own JSON shows it.
 
 use super::{
+    existing,
     json::Object,
-    merge::Merge,
-    reader::{Event, Events, Kind, Map, Pair, Time, text},
+    merge::{Merge, Merged},
+    reader::{Event, Events, Kind, Map, text},
+    severity::Severity,
     treatment::{Choose, Treatment},
     write,
 };
@@ -17,6 +19,8 @@ use super::{
 pub struct Lines {
     /// How structured lines are merged; not at all without it.
     pub merge: Option<Merge>,
+    /// Adds how grave a record is; not at all without it.
+    pub severity: Option<Severity>,
 }
 
 /// What was done to a chunk.
@@ -94,17 +98,17 @@ impl Splicer<'_> {
         } else {
             outcome.unenriched += 1;
         }
-        if let Some(merge) = &self.lines.merge
-            && let Some(time) = merge.read(body, stream, treatment, &mut self.fields)
-        {
-            let kept = |pair: &Pair<'_>| {
-                !treatment.adds(pair.key) && !merge.drops(pair.key) && !self.fields.has(pair.key)
-            };
-            let merged = |pair: &Pair<'_>| !treatment.adds(pair.key);
-            write(event, time, [(body, &kept), (self.fields.map(), &merged)], treatment, out);
-        } else if body.pairs().any(|pair| treatment.adds(pair.key)) {
-            let kept = |pair: &Pair<'_>| !treatment.adds(pair.key);
-            write(event, None, [(body, &kept)], treatment, out);
+        let own = existing::adapted(body, treatment);
+        let treatment = own.as_ref().unwrap_or(treatment);
+        let at = || event.time();
+        let read = |merge: &Merge| merge.read(body, stream, treatment, at, &mut self.fields);
+        let merged = self.lines.merge.as_ref().and_then(read);
+        let severity = self.lines.severity.as_ref().and_then(|severity| {
+            let fields = merged.is_some().then(|| self.fields.fields());
+            Some((severity, severity.find(body, fields)?))
+        });
+        if merged.is_some() || severity.is_some() || body.pairs().any(|pair| treatment.adds(pair.key)) {
+            self.rewrite(event, body, merged, severity, treatment, out);
         } else {
             out.extend_from_slice(event.head());
             write::map_header(out, body.len + treatment.count());
@@ -112,27 +116,54 @@ impl Splicer<'_> {
             out.extend_from_slice(treatment.pairs());
         }
     }
-}
 
-/// Writes a record of those pairs of `maps` that pass, and what the treatment adds; at `time` if the line told one.
-fn write<const N: usize>(
-    event: &Event<'_>,
-    time: Option<Time>,
-    maps: [(Map<'_>, Pass<'_>); N],
-    treatment: &Treatment,
-    out: &mut Vec<u8>,
-) {
-    let pairs = || maps.iter().flat_map(|(map, pass)| map.pairs().filter(pass));
-    match time {
-        Some(time) => event.write_head_at(time, out),
-        None => out.extend_from_slice(event.head()),
+    /// Writes a record of whose own pairs some go, as others take their place.
+    fn rewrite(
+        &self,
+        event: &Event<'_>,
+        body: Map<'_>,
+        merged: Option<Merged<'_>>,
+        severity: Option<(&Severity, &'static str)>,
+        treatment: &Treatment,
+        out: &mut Vec<u8>,
+    ) {
+        match merged.and_then(|merged| merged.time) {
+            Some(time) => event.write_head_at(time, out),
+            None => out.extend_from_slice(event.head()),
+        }
+        let fields = merged.is_some().then(|| self.fields.map());
+        let most = body.len + fields.map_or(0, |fields| fields.len) + 1 + treatment.count();
+        let place = write::open_map(out, most);
+        let mut count = treatment.count();
+        let mut write = |bytes: &[u8], pairs: usize| {
+            out.extend_from_slice(bytes);
+            count += pairs;
+        };
+        let is_added =
+            |key: &[u8]| treatment.adds(key) || severity.is_some_and(|(severity, _)| severity.key() == key);
+        let is_merged = |key: &[u8]| {
+            let drops = || Some(self.lines.merge.as_ref()?.drops(merged.as_ref()?, key));
+            fields.is_some() && (self.fields.has(key) || drops() == Some(true))
+        };
+        for pair in body.pairs().filter(|pair| !is_added(pair.key) && !is_merged(pair.key)) {
+            write(pair.bytes, 1);
+        }
+        if let Some(fields) = fields {
+            let is_repeated = treatment.keys().any(|key| self.fields.has(key))
+                || severity.is_some_and(|(severity, _)| self.fields.has(severity.key()));
+            if is_repeated {
+                fields.pairs().filter(|pair| !is_added(pair.key)).for_each(|pair| write(pair.bytes, 1));
+            } else {
+                write(fields.entries, fields.len);
+            }
+        }
+        if let Some((severity, word)) = severity
+            && !treatment.adds(severity.key())
+        {
+            severity.write(word, out);
+            count += 1;
+        }
+        out.extend_from_slice(treatment.pairs());
+        write::close_map(out, place, count);
     }
-    write::map_header(out, pairs().count() + treatment.count());
-    for pair in pairs() {
-        out.extend_from_slice(pair.bytes);
-    }
-    out.extend_from_slice(treatment.pairs());
 }
-
-/// Which pairs are written.
-type Pass<'a> = &'a dyn Fn(&Pair<'_>) -> bool;

@@ -6,6 +6,7 @@
 use std::{ops::Range, sync::Arc};
 
 use super::{
+    existing::Existing,
     json::Object,
     reader::{Event, Map, Time},
 };
@@ -22,6 +23,8 @@ pub struct Treatment {
     pub parser: Streams<Option<Arc<dyn LineParser>>>,
     /// Whether the API, or a file, knew the pod: else the fields are what the tag says.
     pub is_known: bool,
+    /// What becomes of fields of the same name that a record has already.
+    pub existing: Existing,
 }
 
 impl Treatment {
@@ -37,6 +40,12 @@ impl Treatment {
         Self { count: keys.len(), pairs, keys: keys.into(), ..Self::default() }
     }
 
+    /// The same with other fields.
+    pub fn with(&self, pairs: impl Into<Box<[u8]>>) -> Self {
+        let Self { count, pairs, keys, .. } = Self::adding(pairs);
+        Self { count, pairs, keys, ..self.clone() }
+    }
+
     /// How many fields are added.
     pub fn count(&self) -> usize {
         self.count
@@ -45,6 +54,11 @@ impl Treatment {
     /// The fields, as pairs of msgpack back to back.
     pub fn pairs(&self) -> &[u8] {
         &self.pairs
+    }
+
+    /// The keys of the fields, as msgpack.
+    pub fn keys(&self) -> impl Iterator<Item = &[u8]> {
+        self.keys.iter().map(|range| &self.pairs[range.clone()])
     }
 
     /// Whether `key`, as msgpack, is one of the fields.

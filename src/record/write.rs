@@ -3,6 +3,8 @@
 //! Serves everything that makes msgpack: metadata blobs, merged JSON, events. Invariant: a header is only as large
 //! as its number needs.
 
+use std::ops::Range;
+
 /// Appends nil.
 pub fn nil(out: &mut Vec<u8>) {
     out.push(0xc0);
@@ -48,6 +50,22 @@ pub fn str(out: &mut Vec<u8>, text: impl AsRef<[u8]>) {
     out.extend_from_slice(text);
 }
 
+/// Appends the text that lies at `range` within `bytes`. A short one is copied with whatever follows it, in line, and
+/// cut: most texts of a line are short.
+#[inline]
+pub fn str_within(out: &mut Vec<u8>, bytes: &[u8], range: Range<usize>) {
+    const SHORT: usize = 16;
+    match bytes.get(range.start..).and_then(|rest| rest.first_chunk::<SHORT>()) {
+        Some(chunk) if range.len() <= SHORT => {
+            out.push(0xa0 | range.len() as u8);
+            let end = out.len() + range.len();
+            out.extend_from_slice(chunk);
+            out.truncate(end);
+        }
+        _ => str(out, &bytes[range]),
+    }
+}
+
 /// Appends the header of a text of `len` bytes.
 pub fn str_header(out: &mut Vec<u8>, len: usize) {
     match len {
@@ -89,6 +107,27 @@ pub fn close(out: &mut Vec<u8>, start: usize, header: fn(&mut Vec<u8>, usize), c
         let header = out.len() - end;
         out[start..].rotate_right(header);
         out.remove(start + header);
+    }
+}
+
+/// Begins a map of at most `most` pairs: leaves room for the header, answers its place.
+pub fn open_map(out: &mut Vec<u8>, most: usize) -> Range<usize> {
+    let start = out.len();
+    map_header(out, most);
+    start..out.len()
+}
+
+/// Ends what [`open_map`] began at `place`, now that its pairs are `count`.
+pub fn close_map(out: &mut Vec<u8>, place: Range<usize>, count: usize) {
+    let end = out.len();
+    map_header(out, count);
+    let header = out.len() - end;
+    if header == place.len() {
+        out.copy_within(end.., place.start);
+        out.truncate(end);
+    } else {
+        out[place.end..].rotate_right(header);
+        out.drain(place);
     }
 }
 

@@ -192,3 +192,25 @@ fn readers_see_each_pod_while_others_change() {
     });
     assert_eq!(store.len(), 1001);
 }
+
+#[test]
+fn nodes_belong_to_the_first_sync_if_wanted_until_they_come_or_are_refused() {
+    let (writer, store) = empty();
+    writer.await_nodes(true);
+    assert!(!store.is_synced());
+    writer.begin_node_list();
+    writer.apply_node(serde_json::from_str(r#"{"metadata":{"name":"n1","labels":{"zone":"z"}}}"#).unwrap());
+    let before = store.generation();
+    writer.end_node_list();
+    assert!(store.is_synced());
+    assert!(store.generation() > before);
+    assert!(store.lookup_node("n1").unwrap().labels.is_some());
+    writer.delete_node("n1");
+    writer.sweep(Instant::now() + GRACE);
+    assert!(store.lookup_node("n1").is_none());
+
+    writer.await_nodes(true);
+    assert!(!store.is_synced());
+    writer.await_nodes(false);
+    assert!(store.is_synced());
+}

@@ -2,6 +2,8 @@
 //!
 //! Serves the host. Invariant: a call never waits and never loses a record: what can't be enriched passes as it is.
 
+mod fields;
+mod merge;
 mod options;
 
 use std::{path::Path, sync::Arc, time::Duration};
@@ -22,7 +24,6 @@ use crate::{
     plugin::{Chunk, Filter, Filtered, Host, Parser, Refusal},
     record::{
         json::Object,
-        merge::Merge,
         reader::{Map, Time, text},
         splice::{Lines, splice},
         treatment::{Always, LineParser},
@@ -31,28 +32,11 @@ use crate::{
 };
 
 impl KubeOptions {
-    fn layout(&self) -> Layout {
-        let fields = &self.fields;
-        Layout {
-            labels: fields.labels,
-            annotations: fields.annotations,
-            owner_references: fields.owner_references,
-            namespace_labels: fields.namespace_labels,
-            namespace_annotations: fields.namespace_annotations,
-            tag_only: fields.use_tag_for_meta,
-        }
-    }
-
     fn lines(&self, host: &dyn Host) -> Lines {
         let line = &self.line;
         let parser = line.merge_parser.as_ref().and_then(|name| host.parsers().get(name));
-        let merge = line.merge_log.then(|| Merge {
-            key: line.merge_log_key.clone(),
-            trim: line.merge_log_trim,
-            keep: line.keep_log,
-            parser: parser.map(|parser| Arc::new(HostParser(parser)) as Arc<dyn LineParser>),
-        });
-        Lines { merge }
+        let parser = parser.map(|parser| Arc::new(HostParser(parser)) as Arc<dyn LineParser>);
+        Lines { merge: line.merge(parser), severity: line.severity() }
     }
 
     fn tag_form(&self, host: &dyn Host) -> Result<TagForm, Refusal> {
@@ -90,7 +74,7 @@ impl KubeOptions {
         let node = Node::find(source.node_name.as_deref(), path(&api.namespace_file));
         let delete_grace = source.linger.unwrap_or(source.delete_grace);
         let store = store::Config { delete_grace, namespaces: layout.namespaces() };
-        WatchConfig::new(client, node, store)
+        WatchConfig { nodes: layout.nodes(), ..WatchConfig::new(client, node, store) }
     }
 }
 
@@ -142,7 +126,7 @@ impl Filter for KubeFilter {
         if options.source.use_kubelet {
             warn!("option 'use_kubelet': the kubelet is not asked, pods come from the API server's watch");
         }
-        let layout = options.layout();
+        let layout = options.fields.layout();
         let form = options.tag_form(host)?;
         let preload = options.preload()?;
         let mut watch = None;

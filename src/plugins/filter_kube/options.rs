@@ -4,7 +4,13 @@
 
 use std::time::Duration;
 
-use crate::{option_groups, options, options::Size};
+use super::merge::LogKeys;
+use crate::{
+    kube::encode::{LabelsFormat, Renames},
+    option_groups, options,
+    options::Size,
+    record::{existing::Existing, merge::Format},
+};
 
 option_groups! {
     /// Options of the filter.
@@ -127,9 +133,9 @@ options! {
         "annotations" => annotations: bool = "on",
         /// Adds the pod's owner references.
         "owner_references" => owner_references: bool = "off",
-        /// Adds the namespace's labels, under kubernetes_namespace.
+        /// Adds the namespace's labels, in kubernetes_namespace.
         "namespace_labels" => namespace_labels: bool = "off",
-        /// Adds the namespace's annotations, under kubernetes_namespace.
+        /// Adds the namespace's annotations, in kubernetes_namespace.
         "namespace_annotations" => namespace_annotations: bool = "off",
         /// Adds the namespace's metadata only, and nothing of the pod.
         "namespace_metadata_only" => namespace_metadata_only: bool = "off",
@@ -141,11 +147,11 @@ options! {
         "node_annotations" => node_annotations: bool = "off",
         /// Adds what runs the pod: workload_kind and workload_name, such as Deployment and web.
         "workload" => workload: bool = "off",
-        /// Adds how often the container was restarted, as restart_count.
+        /// Adds how often the container had been restarted when it wrote the line, as restart_count.
         "restart_count" => restart_count: bool = "off",
         /// Adds the id of the container's image, as container_image_id.
         "image_id" => image_id: bool = "off",
-        /// Adds container_type: container, init or ephemeral.
+        /// Adds container_type: container, init (sidecars that are declared as such too) or ephemeral.
         "container_type" => container_type: bool = "off",
         /// Adds all addresses of the pod, as pod_ips.
         "pod_ips" => pod_ips: bool = "off",
@@ -153,11 +159,11 @@ options! {
         "pod_start_time" => pod_start_time: bool = "off",
         /// Adds the pod's phase, as pod_phase.
         "pod_phase" => pod_phase: bool = "off",
-        /// Adds enriched, false, to records whose pod is not known.
+        /// Adds enriched, false, to the metadata of records whose pod is not known.
         "mark_unenriched" => mark_unenriched: bool = "off",
-        /// Labels to add, by name or glob; all if unset.
+        /// Labels to add, by name or glob (`*` any text, `?` any character); all if unset.
         "labels_allow" => labels_allow: Vec<String> = "",
-        /// Labels not to add, by name or glob.
+        /// Labels not to add, by name or glob, even if they are allowed.
         "labels_deny" => labels_deny: Vec<String> = "",
         /// Annotations to add, by name or glob; all if unset.
         "annotations_allow" => annotations_allow: Vec<String> = "",
@@ -179,19 +185,22 @@ options! {
         "node_annotations_allow" => node_annotations_allow: Vec<String> = "",
         /// Annotations of the node not to add, by name or glob.
         "node_annotations_deny" => node_annotations_deny: Vec<String> = "",
-        /// Other names for labels and annotations: `old=new`, several separated by commas.
-        "rename" => rename: Vec<String> = "",
+        /// Other names for labels and annotations of pod, namespace and node: `old=new`, several separated by commas;
+        /// dots and slashes of the new name stay.
+        "rename" => rename: Renames = "",
         /// What stands for dots in the names of labels and annotations; dots stay if unset.
         "dedot" => dedot: Option<String> = "",
         /// What stands for slashes in them; slashes stay if unset.
         "deslash" => deslash: Option<String> = "",
-        /// How labels are written: map, flat (each a field labels.NAME of kubernetes), or text (NAME=value, one text).
-        "labels_format" => labels_format: String = "map",
+        /// How labels of pod, namespace and node are written: map, flat (a field labels.NAME each), or text (one text,
+        /// NAME=value separated by commas).
+        "labels_format" => labels_format: LabelsFormat = "map",
         /// How large the added fields of a record may be; labels and annotations beyond it are left out, the largest
         /// first. No limit if 0.
         "metadata_max_size" => metadata_max_size: Size = "0",
-        /// What becomes of a field kubernetes that a record has already: replace, keep or merge.
-        "existing_metadata" => existing_metadata: String = "replace",
+        /// What becomes of a field kubernetes that a record has already: replace, keep, or merge, where new fields go
+        /// before old ones of the same name.
+        "existing_metadata" => existing_metadata: Existing = "replace",
         /// Adds only what the tag says, and asks no API server.
         "use_tag_for_meta" => use_tag_for_meta: bool = "off",
         /// Adds the time instead of metadata, for trying out.
@@ -211,20 +220,24 @@ options! {
         "cri_max_age" => cri_max_age: Duration = "30s",
         /// Merges the fields of a structured log line into its record.
         "merge_log" => merge_log: bool = "off",
-        /// How lines are structured: json, logfmt, klog, or auto for whichever fits.
-        "merge_format" => merge_format: String = "json",
+        /// How lines are structured: json, logfmt, klog, or auto for whichever of these a line is. logfmt: values are
+        /// texts, a key without `=` is true. klog, as Kubernetes' own components write it: severity, time (in UTC, with
+        /// the year), thread, source, message and the line's own keys; the record's own time stays.
+        "merge_format" => merge_format: Format = "json",
         /// Parser of the host's that reads lines instead.
         "merge_parser" => merge_parser: Option<String> = "",
         /// Fields that may hold the line; the first that a record has counts.
-        "log_keys" => log_keys: Vec<String> = "log",
+        "log_keys" => log_keys: LogKeys = "log",
         /// Puts merged fields under this key.
         "merge_log_key" => merge_log_key: Option<String> = "",
         /// Takes line ends off the end of merged texts.
         "merge_log_trim" => merge_log_trim: bool = "on",
         /// Keeps the field that held the line when it was merged.
         "keep_log" => keep_log: bool = "on",
-        /// Adds the record's severity under this key, one word in lower case, from whatever of level, severity,
-        /// PRIORITY or a klog header it has.
+        /// Adds the record's severity under this key, in place of what is there: trace, debug, info, notice, warning,
+        /// error, critical, alert, emergency or fatal. It is read off severity, level, lvl, loglevel, log_level,
+        /// log.level, levelname, severity_text or PRIORITY, in any case, of the merged fields (those of klog have it
+        /// too), else of the record: words, letters, syslog's numbers 0 to 7 and pino's 10 to 60.
         "severity_key" => severity_key: Option<String> = "",
     }
 }

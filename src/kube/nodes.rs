@@ -1,0 +1,94 @@
+//! Labels and annotations of nodes.
+//!
+//! Serves `watch`, which keeps them in step, and `preload`. Invariant: they are an addition: an agent that may not
+//! read nodes says so once and lacks these fields, and nothing else waits for them.
+
+use std::borrow::Cow;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::{Resource, core::ClusterResourceScope};
+use serde::Deserialize;
+
+use super::{pod::WireMeta, reflect::Sink, store::Writer, verbatim::Verbatim};
+
+/// A node.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(from = "WireNode")]
+pub struct NodeMeta {
+    /// Name, uid and resourceVersion only.
+    pub meta: ObjectMeta,
+    /// Labels, in the API's order.
+    pub labels: Option<Verbatim>,
+    /// Annotations, in the API's order.
+    pub annotations: Option<Verbatim>,
+}
+
+impl Resource for NodeMeta {
+    type DynamicType = ();
+    type Scope = ClusterResourceScope;
+
+    fn kind((): &()) -> Cow<'_, str> {
+        "Node".into()
+    }
+
+    fn group((): &()) -> Cow<'_, str> {
+        "".into()
+    }
+
+    fn version((): &()) -> Cow<'_, str> {
+        "v1".into()
+    }
+
+    fn plural((): &()) -> Cow<'_, str> {
+        "nodes".into()
+    }
+
+    fn meta(&self) -> &ObjectMeta {
+        &self.meta
+    }
+
+    fn meta_mut(&mut self) -> &mut ObjectMeta {
+        &mut self.meta
+    }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct WireNode {
+    metadata: Option<WireMeta>,
+}
+
+impl From<WireNode> for NodeMeta {
+    fn from(wire: WireNode) -> Self {
+        let mut meta = wire.metadata.unwrap_or_default();
+        Self { meta: meta.object_meta(), labels: meta.labels, annotations: meta.annotations }
+    }
+}
+
+/// Where watched nodes go.
+pub(super) struct Nodes<'a>(pub(super) &'a Writer);
+
+impl Sink for Nodes<'_> {
+    type Object = NodeMeta;
+    const RESOURCE: &'static str = "nodes";
+
+    fn begin(&self) {
+        self.0.begin_node_list();
+    }
+
+    fn apply(&self, node: NodeMeta) {
+        self.0.apply_node(node);
+    }
+
+    fn delete(&self, node: &NodeMeta) {
+        self.0.delete_node(node.meta.name.as_deref().unwrap_or_default());
+    }
+
+    fn end(&self) {
+        self.0.end_node_list();
+    }
+
+    fn failed(&self) {
+        self.0.await_nodes(false);
+    }
+}

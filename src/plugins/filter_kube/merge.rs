@@ -1,0 +1,63 @@
+//! How the options of the filter say that lines are merged, and their severity read.
+//!
+//! Serves the filter. Invariant: a value that would merge nothing refuses the start.
+
+use std::sync::Arc;
+
+use super::options::LineOptions;
+use crate::{
+    options::{self, Kind},
+    record::{
+        merge::{Format, Merge},
+        severity::Severity,
+        treatment::LineParser,
+    },
+};
+
+impl LineOptions {
+    /// How lines are merged, if they are; `parser` is that of the option `merge_parser`.
+    pub(super) fn merge(&self, parser: Option<Arc<dyn LineParser>>) -> Option<Merge> {
+        self.merge_log.then(|| Merge {
+            log_keys: self.log_keys.0.clone(),
+            format: self.merge_format,
+            key: self.merge_log_key.clone(),
+            trim: self.merge_log_trim,
+            keep: self.keep_log,
+            parser,
+        })
+    }
+
+    /// How severity is added, if it is.
+    pub(super) fn severity(&self) -> Option<Severity> {
+        self.severity_key.as_deref().map(Severity::new)
+    }
+}
+
+impl options::Value for Format {
+    const KIND: Kind = Kind::Text;
+
+    fn parse(text: &str) -> Result<Self, String> {
+        match text {
+            "json" => Ok(Self::Json),
+            "logfmt" => Ok(Self::Logfmt),
+            "klog" => Ok(Self::Klog),
+            "auto" => Ok(Self::Auto),
+            _ => Err("is none of json, logfmt, klog and auto".into()),
+        }
+    }
+}
+
+/// The fields that may hold the line, best first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogKeys(pub Vec<String>);
+
+impl options::Value for LogKeys {
+    const KIND: Kind = Kind::List;
+
+    fn parse(text: &str) -> Result<Self, String> {
+        match Vec::<String>::parse(text)? {
+            keys if keys.is_empty() => Err("names no field; to merge nothing, set merge_log to off".into()),
+            keys => Ok(Self(keys)),
+        }
+    }
+}
