@@ -1,10 +1,13 @@
-//! Lines: what the JSON reader takes is whole msgpack, and says what serde_json reads where both take it.
+//! Lines: what the readers of JSON, logfmt and klog take is whole msgpack without a key that comes twice; JSON says what
+//! serde_json reads where both take it, and of the others no text is made up.
 
 #![no_main]
 
 use flb_kube::record::{
-    json::Object,
-    reader::{Map, value_len},
+    merge::{Format, Merge},
+    object::Object,
+    reader::{Map, Time, text, value_len},
+    severity::Severity,
 };
 use libfuzzer_sys::fuzz_target;
 use rmpv::Value as Packed;
@@ -12,34 +15,63 @@ use serde_json::Value;
 
 /// Nested deeper than this the two may differ on what they take.
 const DEEP: usize = 100;
+/// What [`Severity`] may find.
+const WORDS: [&str; 10] =
+    ["trace", "debug", "info", "notice", "warning", "error", "critical", "alert", "emergency", "fatal"];
 
 fuzz_target!(|data: &[u8]| {
-    let Some((options, text)) = data.split_first() else { return };
+    let Some((options, line)) = data.split_first() else { return };
     let (trim, nest) = (options & 1 != 0, options & 2 != 0);
-    let mut object = Object::default();
+    let format = [Format::Json, Format::Logfmt, Format::Klog, Format::Auto][usize::from(options >> 2 & 3)];
+    let merge = Merge { format, trim, key: nest.then(|| "nested".to_owned()), ..Merge::default() };
+    let at = || Some(Time { seconds: 1_767_225_600, nanos: 0 });
+    let mut fields = Object::default();
     // What a line before left behind must not show.
-    object.read(br#"{"before":{"a":[1,"\n"]}}"#, trim);
-    let is_object = object.read(text, trim);
-    let oracle = serde_json::from_slice::<Value>(text).ok().filter(Value::is_object);
-    if !is_object {
-        let opened = text.iter().filter(|byte| matches!(byte, b'{' | b'[')).count();
+    fields.read(br#"{"before":{"a":[1,"\n"]}}"#, trim);
+    let is_read = merge.read_text(line, None, at, &mut fields).is_some();
+    let oracle = match format {
+        Format::Json => serde_json::from_slice::<Value>(line).ok().filter(Value::is_object),
+        _ => None,
+    };
+    if !is_read {
+        let opened = line.iter().filter(|byte| matches!(byte, b'{' | b'[')).count();
         assert!(oracle.is_none() || opened > DEEP, "what is one object was not taken");
         return;
     }
+    check(&fields, fields.map());
+    let own = fields.fields();
     if nest {
-        object.nest("nested");
-        assert!(object.map().len <= 1);
+        assert!(fields.map().len <= 1);
     }
-    let map = object.map();
-    check(&object, map);
-    if let Some(oracle) = oracle.filter(|_| !trim) {
-        let read = match object.map().get(b"nested").filter(|_| nest) {
-            Some(value) => packed(value),
-            None => as_value(map),
-        };
-        assert!(says(&read, &oracle), "{read} is not {oracle}");
+    if let Some(word) = Severity::new("severity").find(own, None) {
+        assert!(WORDS.contains(&word), "{word}");
+    }
+    match format {
+        Format::Json => {
+            if let Some(oracle) = oracle.filter(|_| !trim) {
+                let read = as_value(own);
+                assert!(says(&read, &oracle), "{read} is not {oracle}");
+            }
+        }
+        // Without escapes each text is a piece of the line, but for the words of klog's header.
+        Format::Logfmt if !line.contains(&b'\\') => {
+            for pair in own.pairs() {
+                assert!(
+                    [pair.key, pair.value].into_iter().filter_map(text).all(|text| is_within(text, line))
+                );
+            }
+        }
+        Format::Klog => {
+            let Some(message) = own.get(b"message").and_then(text) else { panic!("klog without a message") };
+            assert!(line.contains(&b'\\') || line.contains(&b'<') || is_within(message, line));
+        }
+        _ => {}
     }
 });
+
+fn is_within(text: &[u8], line: &[u8]) -> bool {
+    text.is_empty() || line.windows(text.len()).any(|window| window == text)
+}
 
 /// All pairs are there and whole, and each key is known as one.
 fn check(object: &Object, map: Map<'_>) {
@@ -50,6 +82,10 @@ fn check(object: &Object, map: Map<'_>) {
         at += pair.bytes.len();
     }
     assert_eq!(map.pairs().count(), map.len);
+    let mut keys: Vec<&[u8]> = map.pairs().map(|pair| pair.key).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    assert_eq!(keys.len(), map.len, "no key comes twice");
     assert_eq!(at, map.entries.len(), "nothing lies after the last pair");
 }
 
@@ -73,11 +109,13 @@ fn says(read: &Packed, oracle: &Value) -> bool {
         (Packed::Array(one), Value::Array(other)) => {
             one.len() == other.len() && one.iter().zip(other).all(|(one, other)| says(one, other))
         }
-        (Packed::Map(pairs), Value::Object(fields)) => fields.iter().all(|(name, value)| {
-            // Of a key that comes twice both keep the last.
-            let last = pairs.iter().rev().find(|(key, _)| key.as_str() == Some(name));
-            last.is_some_and(|(_, read)| says(read, value))
-        }) && pairs.iter().all(|(key, _)| key.as_str().is_some_and(|key| fields.contains_key(key))),
+        (Packed::Map(pairs), Value::Object(fields)) => {
+            fields.iter().all(|(name, value)| {
+                // Of a key that comes twice both keep the last.
+                let last = pairs.iter().rev().find(|(key, _)| key.as_str() == Some(name));
+                last.is_some_and(|(_, read)| says(read, value))
+            }) && pairs.iter().all(|(key, _)| key.as_str().is_some_and(|key| fields.contains_key(key)))
+        }
         (Packed::Integer(one), Value::Number(other)) => {
             one.as_i64().is_some_and(|one| other.as_i64() == Some(one))
                 || one.as_u64().is_some_and(|one| other.as_u64() == Some(one))

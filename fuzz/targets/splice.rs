@@ -3,8 +3,10 @@
 #![no_main]
 
 use flb_kube::record::{
-    merge::Merge,
+    existing::Existing,
+    merge::{Format, Merge},
     reader::{Event, Events, Kind, Map, text},
+    severity::Severity,
     splice::{Lines, splice},
     treatment::{Choose, Streams, Treatment},
 };
@@ -28,19 +30,24 @@ impl Choose for Even<'_> {
 }
 
 fuzz_target!(|data: &[u8]| {
-    let Some((options, chunk)) = data.split_first() else { return };
+    let Some((options, chunk)) = data.split_first_chunk() else { return };
+    let options = u16::from_le_bytes(*options);
     let is = |bit: u8| options & (1 << bit) != 0;
     let pairs = if is(0) { [POD, MARK].concat() } else { POD.to_vec() };
     let mut treatment = Treatment::adding(pairs);
     treatment.is_known = is(1);
     treatment.dropped = Streams { stdout: is(2), stderr: is(3), unknown: is(2) && is(3) && is(4) };
+    treatment.existing = [Existing::Replace, Existing::Keep, Existing::Merge, Existing::Replace]
+        [usize::from(options >> 8 & 3)];
     let merge = Merge {
+        format: [Format::Json, Format::Logfmt, Format::Klog, Format::Auto][usize::from(options >> 11 & 3)],
         key: is(5).then(|| "fields".to_owned()),
         trim: is(4),
         keep: is(6),
         ..Merge::default()
     };
-    let lines = Lines { merge: is(7).then_some(merge) };
+    let severity = is(10).then(|| Severity::new("severity"));
+    let lines = Lines { merge: is(7).then_some(merge), severity };
     let mut chooser = Even { treatment: &treatment, only_even: is(4) };
     let mut out = Vec::new();
     let outcome = splice(chunk, &lines, &mut chooser, &mut out);
@@ -71,24 +78,34 @@ fuzz_target!(|data: &[u8]| {
     assert_eq!(outcome.enriched + outcome.unenriched + outcome.dropped + outcome.passed, outcome.records);
 });
 
-/// The new body has the added fields last and once, and each other field of the old one.
+/// The new body has each added field once, last where it is none of the record's own, and each other field of the old.
 fn check(lines: &Lines, treatment: &Treatment, old: Map<'_>, new: Map<'_>) {
-    assert_eq!(new.pairs().count(), new.len);
-    assert!(new.entries.ends_with(treatment.pairs()));
-    let others = new.pairs().take(new.len - treatment.count());
-    let others: Vec<_> = others.collect();
-    assert!(others.iter().all(|pair| !treatment.adds(pair.key)), "no key comes twice");
-    let is_merged = lines.merge.is_some();
-    for pair in old.pairs().filter(|pair| !treatment.adds(pair.key)) {
-        let stays = others.iter().any(|other| other.bytes == pair.bytes);
-        // A merged line may say another value of that key, or take the line's own place.
-        let is_replaced = is_merged
-            && (others.iter().any(|other| other.key == pair.key)
-                || lines.merge.as_ref().is_some_and(|merge| merge.drops(pair.key)));
-        assert!(stays || is_replaced, "a field is lost");
+    let news: Vec<_> = new.pairs().collect();
+    assert_eq!(news.len(), new.len);
+    let added = Map { len: treatment.count(), entries: treatment.pairs() };
+    if treatment.existing == Existing::Replace {
+        assert!(new.entries.ends_with(added.entries));
     }
-    if !is_merged {
+    for ours in added.pairs() {
+        let found: Vec<_> = news.iter().filter(|pair| pair.key == ours.key).collect();
+        assert_eq!(found.len(), 1, "an added key comes once");
+        let theirs = old.pairs().filter(|pair| pair.key == ours.key).last();
+        match theirs.filter(|_| treatment.existing == Existing::Keep) {
+            Some(theirs) => assert_eq!(found[0].bytes, theirs.bytes, "what the record has is kept"),
+            None => assert!(treatment.existing == Existing::Merge || found[0].bytes == ours.bytes),
+        }
+    }
+    let is_severity = |key: &[u8]| lines.severity.as_ref().is_some_and(|severity| severity.key() == key);
+    for pair in old.pairs().filter(|pair| !treatment.adds(pair.key)) {
+        let stays = news.iter().any(|other| other.bytes == pair.bytes);
+        // Another value of that key may follow, or a merged line take the line's own place.
+        let follows = news.iter().any(|other| other.key == pair.key);
+        let may_go = lines.merge.as_ref().is_some_and(|merge| !merge.keep && text(pair.key) == Some(b"log"));
+        let is_replaced = follows && (lines.merge.is_some() || is_severity(pair.key));
+        assert!(stays || is_replaced || may_go, "a field is lost");
+    }
+    if lines.merge.is_none() && lines.severity.is_none() {
         let kept = old.pairs().filter(|pair| !treatment.adds(pair.key)).count();
-        assert_eq!(others.len(), kept);
+        assert_eq!(news.len(), kept + added.len);
     }
 }

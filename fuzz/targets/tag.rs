@@ -16,7 +16,8 @@ fuzz_target!(|data: &[u8]| {
         assert!(is_dns_name(name, may_have_dots), "{name:?}");
         assert!(is_part_of_the_tag(name), "{name:?}");
     }
-    for text in [&parts.container, &parts.docker_id, &parts.container_hash, &parts.uid].into_iter().flatten() {
+    for text in [&parts.container, &parts.docker_id, &parts.container_hash, &parts.uid].into_iter().flatten()
+    {
         assert!(!text.is_empty() && is_part_of_the_tag(text), "{text:?}");
     }
     assert!(parts.docker_id.is_none_or(|id| id.len() == 64));
