@@ -20,12 +20,13 @@ packages = $(if $(shell command -v apt-get),sudo apt-get install $(1),$(if $(she
     install $(2),$(if $(shell command -v apk),apk add $(3),$(if $(shell command -v brew),brew install $(4),your \
     system's package manager: $(1)))))
 
-.PHONY: help build demo test bindings lint docs bench servers rust
+.PHONY: help build demo test bindings fuzz lint docs bench servers rust
 
 help:
 	@echo 'make demo     container logs through host, plugins and VictoriaLogs, shown as a table'
 	@echo 'make build    the plugins, in target/release'
 	@echo 'make test     every test that this machine can run, and which real parts took part'
+	@echo 'make fuzz     five targets for FUZZ_SECONDS (60) each, from fuzz/corpus'
 	@echo 'make lint     formatting, clippy, documentation, options reference'
 	@echo 'make docs     write docs/options.md'
 	@echo 'make bench    cost per record, and the built-in chain beside ours; wants a quiet machine'
@@ -55,6 +56,11 @@ test: rust
 # BLESS=1 writes the bindings anew.
 bindings: rust
 	$(CARGO) test --manifest-path tests/bindings/Cargo.toml --target-dir target --lib
+
+# Coverage-guided, on the stable compiler: rustc passes LLVM's own instrumentation on. Inputs that are findings, and
+# what it learns, stay under target/fuzz.
+fuzz: rust
+	@CARGO='$(CARGO)' sh fuzz/run.sh
 
 lint: rust
 	$(CARGO) fmt --check

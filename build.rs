@@ -10,8 +10,13 @@ fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed={FLOOR}");
     println!("cargo::rerun-if-changed={ZSTD_TRACE}");
-    for option in ["-z,nodelete", "-Bsymbolic", "-z,defs", "-z,relro", "-z,now"] {
+    for option in ["-z,nodelete", "-Bsymbolic", "-z,relro", "-z,now"] {
         println!("cargo::rustc-cdylib-link-arg=-Wl,{option}");
+    }
+    // What a fuzzer's instruments call is in the program that links the library, not in the shared object beside it.
+    let flags = env::var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();
+    if !flags.contains("sanitizer-coverage") {
+        println!("cargo::rustc-cdylib-link-arg=-Wl,-z,defs");
     }
     link(ZSTD_TRACE);
     let target = |key: &str| env::var(format!("CARGO_CFG_TARGET_{key}")).unwrap_or_default();

@@ -68,7 +68,7 @@ fn line_15_after_a_restart_without_an_api_server_pods_are_known_for_as_long_as_i
     assert!(!watch.store().is_synced());
     let pod = watch.store().lookup("shop", "web").unwrap();
     assert_eq!(pod.node.as_deref(), Some("n1"));
-    assert_eq!(pod.containers[0].image_hash.as_deref(), Some("web@sha256:1"));
+    assert_eq!(pod.containers[0].image_hash(), Some("web@sha256:1"));
     assert_eq!(pod.containers[0].id.as_deref(), Some("abc"));
     // Longer than the grace time: it begins with a list.
     std::thread::sleep(Duration::from_millis(800));

@@ -37,6 +37,10 @@ const FEW_NAMES: usize = 64;
 /// A shard that is full of names in use starts anew: they are read again.
 const MOST_NAMES: usize = 4096;
 
+/// No file's tag is longer: a folder of the kubelet's, a name of 255 bytes in it, and room for what stands before; nor are
+/// a record's names. What others send may be, and would fill the memory.
+const LONGEST_KEY: usize = 1024;
+
 /// How tags are read.
 pub enum TagForm {
     /// The kubelet's own forms, behind this prefix.
@@ -166,16 +170,22 @@ impl Resolver {
 
     /// The treatment of records of `tag`; `None` if it names no pod.
     pub fn resolve(&self, tag: &[u8]) -> Option<Arc<Treatment>> {
-        self.resolve_key(tag, || {
-            let parts = self.form.parse(tag);
-            if parts.is_none()
-                && let Some(held_back) = self.strange.admit()
-            {
-                let (tag, more) = (String::from_utf8_lossy(tag), more(held_back, "such tags"));
-                warn!("tag '{tag}': names no pod, its records pass as they are{more}");
-            }
-            parts
-        })
+        let mut is_new = tag.len() > LONGEST_KEY;
+        let treatment = self.resolve_key(tag, || {
+            is_new = true;
+            self.form.parse(tag)
+        });
+        if is_new
+            && treatment.is_none()
+            && let Some(held_back) = self.strange.admit()
+        {
+            let shown = String::from_utf8_lossy(&tag[..tag.len().min(LONGEST_KEY)]);
+            warn!(
+                "tag '{shown}': names no pod, its records pass as they are{}",
+                more(held_back, "such tags")
+            );
+        }
+        treatment
     }
 
     /// The treatment of records that name their container by `key`, which `read` can tell the meaning of.
@@ -257,7 +267,12 @@ impl Resolver {
             }
             return Arc::clone(known);
         }
-        let name = Name { parts: read(), is_used: true.into(), answer: ArcSwapOption::empty() };
+        let is_short = key.len() <= LONGEST_KEY;
+        let parts = is_short.then(read).flatten();
+        let name = Name { parts, is_used: true.into(), answer: ArcSwapOption::empty() };
+        if !is_short {
+            return Arc::new(name);
+        }
         let mut shard = shard.write().unwrap_or_else(PoisonError::into_inner);
         shard.make_room();
         Arc::clone(shard.known.entry(key.into()).or_insert_with(|| Arc::new(name)))
@@ -335,6 +350,16 @@ mod tests {
 
     fn remembered(resolver: &Resolver) -> usize {
         resolver.names.iter().map(|shard| shard.read().unwrap().known.len()).sum()
+    }
+
+    #[test]
+    fn a_tag_longer_than_that_of_any_file_names_no_pod_and_is_not_remembered() {
+        let resolver = by_tag_only();
+        let longest = |len: usize| [b"x".repeat(len - tag("web").len()), tag("web")].concat();
+        assert!(resolver.resolve(&longest(LONGEST_KEY)).is_some());
+        assert!(resolver.resolve(&longest(LONGEST_KEY + 1)).is_none());
+        assert!(resolver.resolve(&longest(1 << 20)).is_none());
+        assert_eq!(remembered(&resolver), 1);
     }
 
     #[test]

@@ -165,14 +165,18 @@ fn non_empty(text: &str) -> Option<String> {
 
 pub(super) fn namespace_name(text: &str) -> Option<String> {
     let is_label = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-    non_empty(text).filter(|text| text.bytes().all(is_label))
+    non_empty(text)
+        .filter(|text| text.bytes().all(is_label) && !text.starts_with('-') && !text.ends_with('-'))
 }
 
 /// The longest DNS name at the end of `text`: what stands before it belongs to the tag's own prefix.
 pub(super) fn pod_name(text: &str) -> Option<String> {
     let is_inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'.';
     let start = text.bytes().rposition(|b| !is_inner(b)).map_or(0, |at| at + 1);
-    let name = text.get(start..)?.trim_start_matches(['-', '.']);
+    let name = text.get(start..)?;
+    let is_between = |pair: &[u8]| matches!(pair, b".." | b".-" | b"-.");
+    let start = name.as_bytes().windows(2).rposition(is_between).map_or(0, |at| at + 1);
+    let name = name.get(start..)?.trim_start_matches(['-', '.']);
     (!name.is_empty() && !name.ends_with(['-', '.'])).then(|| name.to_owned())
 }
 
@@ -262,6 +266,22 @@ mod tests {
         assert_eq!(parts(&cut("p".repeat(253) + &tail)), Some(expect(251, Cut::Pod, None, "")));
         let uncut = format!("{PREFIX}web_shop_nginx-{}.log", &ID[1..]);
         assert_eq!(parts(&uncut), None);
+    }
+
+    #[test]
+    fn names_are_such_as_the_api_has() {
+        let name = |pod: &str, namespace: &str| {
+            let parts = parts(&format!("x.var.log.containers.{pod}_{namespace}_c-{ID}.log"))?;
+            Some((parts.pod, parts.namespace))
+        };
+        for pod in ["web--1.a", "x..web--1.a", "x-.web--1.a", "x.-web--1.a", "-.web--1.a"] {
+            assert_eq!(name(pod, "shop"), Some(("web--1.a".into(), "shop".into())), "{pod}");
+        }
+        for (pod, namespace) in
+            [("web-", "shop"), ("web", "-shop"), ("web", "shop-"), (".", "shop"), ("web", "a.b")]
+        {
+            assert_eq!(name(pod, namespace), None, "{pod} {namespace}");
+        }
     }
 
     #[test]

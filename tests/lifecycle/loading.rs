@@ -143,6 +143,28 @@ fn metadata_and_group_markers_pass_the_filter_in_their_place() {
 }
 
 #[test]
+fn a_chunk_of_groups_and_no_record_passes_the_filter_whole() {
+    let hosts = Host::epochs().into_iter().filter(|host| host.version >= (2, 1, 0)).collect();
+    each(hosts, |host| {
+        let scenery = Scenery::new();
+        let events: String =
+            (0..1_000).map(|n| format!("[-1, {{\"group\": {n}}}, {{}}]\n[-2, {{}}, {{}}]\n")).collect();
+        let input = format!("[INPUT]\n    Name stand_in_lines\n    Tag {TAG}\n    Path FOLDER/events\n");
+        let stdout = "[OUTPUT]\n    Name stdout\n    Match *\n";
+        let config = [service("info"), input, scenery.filter(""), stdout.into()].concat();
+        let mut running = host.start(&config).plugins(&[FILTER]).file("events", &events).run();
+        running.wait_for_lines("[[4294967294.000000000, {}], {}]", 1_000);
+        running.stop();
+        let log = running.log();
+        for n in [0, 499, 999] {
+            let group = format!("[[4294967295.000000000, {{\"group\":{n}}}], {{}}]");
+            assert_eq!(log.matches(&group).count(), 1, "{}: {group}", host.name);
+        }
+        assert!(!log.contains("\"kubernetes\""), "{}: a group is no record", host.name);
+    });
+}
+
+#[test]
 fn a_batch_that_the_engine_refuses_is_offered_again() {
     each(Host::epochs(), |host| {
         let scenery = Scenery::new();

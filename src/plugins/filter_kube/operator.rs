@@ -9,6 +9,7 @@ use tracing::{debug, info};
 
 use super::{
     KubeOptions,
+    options::Scope,
     stats::{METRICS, View},
 };
 use crate::{
@@ -131,7 +132,7 @@ fn needs(options: &KubeOptions) -> Vec<Need> {
         "the kubelet does not name its pods, and records gain little more than what their tag says",
     );
     need(
-        true,
+        !by_kubelet && options.source.scope == Scope::Node,
         &["get"],
         &["pods"],
         "pods that no list names, such as those that ended before the agent began, stay unknown",
@@ -172,7 +173,8 @@ mod tests {
         assert_eq!(resources(&[]), ["pods", "pods"]);
         assert_eq!(resources(&[("namespace_labels", "on")]), ["pods", "pods", "namespaces"]);
         assert_eq!(resources(&[("node_annotations", "on")]), ["pods", "pods", "nodes"]);
-        assert_eq!(resources(&[("use_kubelet", "on")]), ["nodes/pods", "pods"]);
+        assert_eq!(resources(&[("use_kubelet", "on")]), ["nodes/pods"]);
+        assert_eq!(resources(&[("kube_scope", "cluster")]), ["pods"]);
     }
 
     #[test]

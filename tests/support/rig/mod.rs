@@ -5,7 +5,7 @@
 #![allow(clippy::panic, reason = "a test that can't set its scene fails")]
 
 #[path = "../apiserver/mod.rs"]
-mod apiserver;
+pub(crate) mod apiserver;
 pub(crate) mod cluster;
 pub(crate) mod config;
 pub(crate) mod host;

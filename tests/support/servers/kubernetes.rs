@@ -70,7 +70,7 @@ impl Kubernetes {
         let etcd = start_etcd(&programs.etcd, folder.path(), &store);
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
         let apiserver = start_apiserver(&programs.apiserver, folder.path(), &store, address);
-        let api = Api::new(&format!("https://{address}"), Some(&folder.path().join("ca.crt")), Some(ADMIN));
+        let api = admin(folder.path(), address, "");
         let programs = programs.clone();
         let mut kubernetes = Self { api, programs, apiserver, address, etcd, store, folder };
         kubernetes.wait_until_ready();
@@ -87,10 +87,30 @@ impl Kubernetes {
 
     /// Kills the API server and starts it again where it was.
     pub(crate) fn crash(&mut self) {
+        self.kill();
+        self.start_again();
+    }
+
+    /// Kills the API server.
+    pub(crate) fn kill(&mut self) {
         self.apiserver.kill();
+    }
+
+    /// Starts the API server where it was.
+    pub(crate) fn start_again(&mut self) {
         self.apiserver =
             start_apiserver(&self.programs.apiserver, self.folder.path(), &self.store, self.address);
         self.wait_until_ready();
+    }
+
+    /// Kills the API server and starts it with a certificate of another authority and with other tokens, all of which
+    /// its users find where the old ones were.
+    pub(crate) fn rotate(&mut self) {
+        self.kill();
+        write_certificates(self.folder.path());
+        write_tokens(self.folder.path(), "-rotated");
+        self.api = admin(self.folder.path(), self.address, "-rotated");
+        self.start_again();
     }
 
     /// Kills both and starts them where they were, but with nothing stored: a cluster that was made anew.
@@ -113,6 +133,11 @@ impl Kubernetes {
     /// The API, with all rights.
     pub(crate) fn api(&self) -> &Api {
         &self.api
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// The authority that signed the server's certificate.
@@ -188,8 +213,34 @@ fn start_apiserver(program: &Path, folder: &Path, store: &str, address: SocketAd
     Process::start("kube-apiserver", &mut command, &log)
 }
 
+/// The API with all rights, by the tokens that end so.
+fn admin(folder: &Path, address: SocketAddr, ending: &str) -> Api {
+    let token = format!("{ADMIN}{ending}");
+    Api::new(&format!("https://{address}"), Some(&folder.join("ca.crt")), Some(&token))
+}
+
+fn write(folder: &Path, name: &str, text: &str) {
+    fs::write(folder.join(name), text).expect("a file can be written");
+}
+
 fn write_credentials(folder: &Path) {
-    let write = |name: &str, text: &str| fs::write(folder.join(name), text).expect("a file can be written");
+    write_certificates(folder);
+    let accounts = KeyPair::generate().expect("a key");
+    write(folder, "accounts.key", &accounts.serialize_pem());
+    write(folder, "accounts.pub", &accounts.public_key_pem());
+    write_tokens(folder, "");
+}
+
+/// Tokens that end with `ending`.
+fn write_tokens(folder: &Path, ending: &str) {
+    let users = [(ADMIN, "admin,1,\"system:masters\""), (READER, "flb-kube,2"), (NOBODY, "nobody,3")];
+    let tokens: String = users.iter().map(|(token, user)| format!("{token}{ending},{user}\n")).collect();
+    write(folder, "tokens.csv", &tokens);
+    write(folder, "reader.token", &format!("{READER}{ending}"));
+    write(folder, "nobody.token", &format!("{NOBODY}{ending}"));
+}
+
+fn write_certificates(folder: &Path) {
     let authority_key = KeyPair::generate().expect("a key");
     let mut authority = CertificateParams::default();
     authority.distinguished_name.push(DnType::CommonName, "flb-kube test authority");
@@ -200,14 +251,7 @@ fn write_credentials(folder: &Path) {
     let mut server = CertificateParams::new(names).expect("names");
     server.distinguished_name.push(DnType::CommonName, "kube-apiserver");
     let certificate = server.signed_by(&key, &Issuer::new(authority, authority_key)).expect("a certificate");
-    write("ca.crt", &authority_certificate.pem());
-    write("tls.crt", &certificate.pem());
-    write("tls.key", &key.serialize_pem());
-    let accounts = KeyPair::generate().expect("a key");
-    write("accounts.key", &accounts.serialize_pem());
-    write("accounts.pub", &accounts.public_key_pem());
-    let tokens = format!("{ADMIN},admin,1,\"system:masters\"\n{READER},flb-kube,2\n{NOBODY},nobody,3\n");
-    write("tokens.csv", &tokens);
-    write("reader.token", READER);
-    write("nobody.token", NOBODY);
+    write(folder, "ca.crt", &authority_certificate.pem());
+    write(folder, "tls.crt", &certificate.pem());
+    write(folder, "tls.key", &key.serialize_pem());
 }

@@ -1,0 +1,33 @@
+//! Tags: whatever they are, the names that they yield can stand in a path of the API.
+
+#![no_main]
+
+use flb_kube::kube::tag::parse;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| {
+    // The first line is the operator's prefix.
+    let at = data.iter().position(|byte| *byte == b'\n').unwrap_or(0);
+    let Ok(prefix) = std::str::from_utf8(&data[..at]) else { return };
+    let tag = &data[(at + 1).min(data.len())..];
+    let Some(parts) = parse(tag, prefix) else { return };
+    let is_part_of_the_tag = |text: &str| tag.windows(text.len()).any(|window| window == text.as_bytes());
+    for (name, may_have_dots) in [(&parts.pod, true), (&parts.namespace, false)] {
+        assert!(is_dns_name(name, may_have_dots), "{name:?}");
+        assert!(is_part_of_the_tag(name), "{name:?}");
+    }
+    for text in [&parts.container, &parts.docker_id, &parts.container_hash, &parts.uid].into_iter().flatten()
+    {
+        assert!(!text.is_empty() && is_part_of_the_tag(text), "{text:?}");
+    }
+    assert!(parts.docker_id.is_none_or(|id| id.len() == 64));
+});
+
+/// Whether each label is letters, digits and inner hyphens.
+fn is_dns_name(name: &str, may_have_dots: bool) -> bool {
+    let is_label = |label: &str| {
+        let is_inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        !label.is_empty() && label.bytes().all(is_inner) && !label.starts_with('-') && !label.ends_with('-')
+    };
+    name.split('.').all(is_label) && (may_have_dots || !name.contains('.'))
+}
