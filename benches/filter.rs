@@ -96,7 +96,7 @@ fn chunk(log: &str) -> Vec<u8> {
 fn enrich(bencher: Bencher<'_, '_>, log: &str, merge: Option<Merge>) {
     let resolver = resolver(known(1));
     let (tag, chunk) = (tag(0), chunk(log));
-    let lines = Lines { merge };
+    let lines = Lines { merge, ..Lines::default() };
     // The host's buffer is warm too: its allocator hands out the same pages again.
     let mut out = Vec::new();
     bencher.counter(ItemsCount::new(RECORDS)).bench_local(|| {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::{
     json::Object,
     reader::{Map, Time, text},
+    splice::Record,
     treatment::{LineParser, Treatment},
 };
 
@@ -33,27 +34,33 @@ impl Default for Merge {
 }
 
 impl Merge {
-    /// Reads the fields of the line in `body` into `fields`; `None` if they can't be merged, else the time that the
+    /// Reads the fields of the record's line into `fields`; `None` if they can't be merged, else the time that the
     /// line tells.
-    pub fn read<'a>(
+    pub fn read(
         &self,
-        body: Map<'a>,
-        stream: impl Fn() -> Option<&'a [u8]>,
+        record: &Record<'_>,
         treatment: &Treatment,
         fields: &mut Object,
     ) -> Option<Option<Time>> {
-        // Of a key that comes twice the last counts.
-        let line = body.pairs().filter(|pair| text(pair.key) == Some(LOG)).last()?.value;
         let mut time = None;
-        if let Some(text) = text(line) {
-            let parser = treatment.parser.of(stream()).as_ref().or(self.parser.as_ref());
+        let mut read = |text| {
+            let parser = treatment.parser.of(record.stream()).as_ref().or(self.parser.as_ref());
             match parser {
                 Some(parser) => time = parser.parse(text, fields)?,
                 None if fields.read(text, self.trim) => {}
                 None => return None,
             }
+            Some(())
+        };
+        if let Some(text) = record.text() {
+            read(text)?;
         } else {
-            fields.copy(Map::of(line)?);
+            // Of a key that comes twice the last counts.
+            let line = record.body.pairs().filter(|pair| text(pair.key) == Some(LOG)).last()?.value;
+            match text(line) {
+                Some(text) => read(text)?,
+                None => fields.copy(Map::of(line)?),
+            }
         }
         if let Some(key) = &self.key {
             fields.nest(key);

@@ -3,8 +3,10 @@
 //! Serves the filter and the output. Invariant: bytes that nobody asked to change come out as they came in, and
 //! hostile bytes never panic.
 
+pub mod cri;
 pub mod json;
 pub mod merge;
+pub mod partial;
 pub mod reader;
 pub mod splice;
 pub mod treatment;

@@ -13,6 +13,17 @@ const GROUP_END: u64 = 0xffff_fffe;
 /// How long the value at the start of `data` is, in bytes; `None` where it is cut or damaged.
 #[inline]
 pub fn value_len(data: &[u8]) -> Option<usize> {
+    // Most of what records hold is short text.
+    let len = match *data.first()? {
+        marker @ 0xa0..=0xbf => 1 + usize::from(marker & 0x1f),
+        0xd9 => 2 + usize::from(*data.get(1)?),
+        _ => return any_len(data),
+    };
+    (len <= data.len()).then_some(len)
+}
+
+/// The same for values of any type.
+fn any_len(data: &[u8]) -> Option<usize> {
     let mut at = 0;
     // Counts values to come instead of recursing: nesting costs nothing.
     let mut left = 1_u64;
@@ -197,6 +208,18 @@ impl<'a> Event<'a> {
         out.extend_from_slice(self.metadata());
     }
 
+    /// A record of which only this head is there, as [`Self::write_head_at`] wrote it for one with that
+    /// [`Self::time_at`].
+    pub(super) fn of_head(head: &'a [u8], time_at: usize) -> Self {
+        let metadata_at = time_at + value_len(head.get(time_at..).unwrap_or_default()).unwrap_or(0);
+        Self { bytes: head, kind: Kind::Record, time_at, metadata_at, body_at: head.len() }
+    }
+
+    /// Where the time begins.
+    pub(super) fn time_at(&self) -> usize {
+        self.time_at
+    }
+
     /// The body, if it is a map as it should be.
     #[inline]
     pub fn body(&self) -> Option<Map<'a>> {
@@ -225,7 +248,7 @@ impl<'a> Event<'a> {
     }
 
     /// Reads the event at the start of `data`.
-    #[inline]
+    #[inline(always)]
     fn read(data: &'a [u8]) -> Option<Self> {
         let foreign = || {
             let bytes = data.get(..value_len(data)?)?;
@@ -287,7 +310,7 @@ impl<'a> Events<'a> {
 impl<'a> Iterator for Events<'a> {
     type Item = Event<'a>;
 
-    #[inline]
+    #[inline(always)]
     fn next(&mut self) -> Option<Event<'a>> {
         let event = Event::read(self.rest)?;
         self.rest = &self.rest[event.bytes.len()..];

@@ -52,7 +52,7 @@ impl KubeOptions {
             keep: line.keep_log,
             parser: parser.map(|parser| Arc::new(HostParser(parser)) as Arc<dyn LineParser>),
         });
-        Lines { merge }
+        Lines { raw: None, merge }
     }
 
     fn tag_form(&self, host: &dyn Host) -> Result<TagForm, Refusal> {
