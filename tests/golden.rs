@@ -44,6 +44,10 @@ impl Host for TagParsers {
     fn parsers(&self) -> Arc<dyn Parsers> {
         Arc::new(TagParsers)
     }
+
+    fn emitter(&self) -> Result<(), &'static str> {
+        Err("it has no engine")
+    }
 }
 
 impl Parsers for TagParsers {

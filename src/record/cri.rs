@@ -217,8 +217,7 @@ fn eight_digits(digits: [u8; 8]) -> Option<u32> {
 }
 
 /// What makes so many digits of a fraction nanoseconds.
-const SCALE: [u32; 10] =
-    [0, 100_000_000, 10_000_000, 1_000_000, 100_000, 10_000, 1_000, 100, 10, 1];
+const SCALE: [u32; 10] = [0, 100_000_000, 10_000_000, 1_000_000, 100_000, 10_000, 1_000, 100, 10, 1];
 
 /// When a minute began, in seconds since 1970.
 fn began(text: &[u8; MINUTE]) -> Option<i64> {
@@ -238,7 +237,8 @@ fn began(text: &[u8; MINUTE]) -> Option<i64> {
     ((1..=longest).contains(&day) && hour < 24 && minute < 60).then_some(())?;
     // Years begin in March here, so that a leap day is a year's last.
     let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
-    let days = year * 365 + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400)
+    let days = year * 365 + year.div_euclid(4) - year.div_euclid(100)
+        + year.div_euclid(400)
         + (month * 153 + 2) / 5
         + day
         - 719_469;
@@ -311,12 +311,29 @@ mod tests {
     #[test]
     fn times_that_cannot_be_are_no_times() {
         for text in [
-            "2016-13-06T00:17:09Z", "2016-00-06T00:17:09Z", "2016-02-30T00:17:09Z", "2015-02-29T00:17:09Z",
-            "2016-10-00T00:17:09Z", "2016-10-06T24:17:09Z", "2016-10-06T00:60:09Z", "2016-10-06T00:17:61Z",
-            "0000-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "1969-12-31T23:59:59Z", "2106-02-07T06:28:14Z",
-            "2106-02-07T06:28:15Z", "1970-01-01T00:00:00+00:01", "2016-10-06T00:17:09.Z", "2016-10-06T00:17:09",
-            "2016-10-06T00:17:09.5", "2016-10-06T00:17:09+2:00", "2016-10-06T00:17:09+24:00", "2016-10-06 00:17:09Z",
-            "2016-1a-06T00:17:09Z", "+016-10-06T00:17:09Z", "",
+            "2016-13-06T00:17:09Z",
+            "2016-00-06T00:17:09Z",
+            "2016-02-30T00:17:09Z",
+            "2015-02-29T00:17:09Z",
+            "2016-10-00T00:17:09Z",
+            "2016-10-06T24:17:09Z",
+            "2016-10-06T00:60:09Z",
+            "2016-10-06T00:17:61Z",
+            "0000-01-01T00:00:00Z",
+            "9999-12-31T23:59:59Z",
+            "1969-12-31T23:59:59Z",
+            "2106-02-07T06:28:14Z",
+            "2106-02-07T06:28:15Z",
+            "1970-01-01T00:00:00+00:01",
+            "2016-10-06T00:17:09.Z",
+            "2016-10-06T00:17:09",
+            "2016-10-06T00:17:09.5",
+            "2016-10-06T00:17:09+2:00",
+            "2016-10-06T00:17:09+24:00",
+            "2016-10-06 00:17:09Z",
+            "2016-1a-06T00:17:09Z",
+            "+016-10-06T00:17:09Z",
+            "",
         ] {
             assert_eq!(time(text), None, "{text}");
         }
@@ -336,7 +353,9 @@ mod tests {
         assert_eq!(read(&format!("{at} stdout F")), whole(Stream::Out, ""));
         assert_eq!(read(&format!("{at} stdout F text\r\n")), whole(Stream::Out, "text"));
         assert_eq!(read(&format!("{at} stdout F text\r")), whole(Stream::Out, "text\r"));
-        for odd in ["stdin F x", "stdout  F x", "stdout X x", "stdout FP x", "stdout f x", "stdout", "stdout "] {
+        for odd in
+            ["stdin F x", "stdout  F x", "stdout X x", "stdout FP x", "stdout f x", "stdout", "stdout "]
+        {
             assert_eq!(read(&format!("{at} {odd}")), None, "{odd}");
         }
     }

@@ -2,12 +2,14 @@
 //!
 //! Serves the host. Invariant: a call never waits and never loses a record: what can't be enriched passes as it is.
 
+mod lines;
 mod options;
 
 use std::{path::Path, sync::Arc, time::Duration};
 
 use tracing::warn;
 
+use self::lines::RawLines;
 pub use self::options::KubeOptions;
 use crate::{
     kube::{
@@ -19,13 +21,13 @@ use crate::{
         tag::{TagParser, TagParts},
         watch::{Node, PodWatch, WatchConfig},
     },
-    plugin::{Chunk, Filter, Filtered, Host, Parser, Refusal},
+    plugin::{Chunk, Emit, Filter, Filtered, Host, Parser, Refusal},
     record::{
         json::Object,
         merge::Merge,
         reader::{Map, Time, text},
         splice::{Lines, splice},
-        treatment::{Always, LineParser},
+        treatment::{Always, LineParser, Treatment},
     },
     runtime::Tasks,
 };
@@ -52,7 +54,7 @@ impl KubeOptions {
             keep: line.keep_log,
             parser: parser.map(|parser| Arc::new(HostParser(parser)) as Arc<dyn LineParser>),
         });
-        Lines { raw: None, merge }
+        Lines { raw: line.raw_key(), merge }
     }
 
     fn tag_form(&self, host: &dyn Host) -> Result<TagForm, Refusal> {
@@ -119,6 +121,8 @@ impl LineParser for HostParser {
 pub struct KubeFilter {
     source: Source,
     lines: Lines,
+    /// The parts of lines, where lines come as runtimes write them.
+    raw: Option<RawLines>,
     /// Runs for as long as the instance does.
     _watch: Option<Arc<PodWatch>>,
 }
@@ -136,8 +140,9 @@ impl Filter for KubeFilter {
 
     fn start(options: KubeOptions, tasks: Tasks, host: &dyn Host) -> Result<Self, Refusal> {
         let lines = options.lines(host);
+        let raw = options.line.raw_lines(host)?;
         if options.fields.dummy_meta {
-            return Ok(Self { source: Source::Dummy, lines, _watch: None });
+            return Ok(Self { source: Source::Dummy, lines, raw, _watch: None });
         }
         if options.source.use_kubelet {
             warn!("option 'use_kubelet': the kubelet is not asked, pods come from the API server's watch");
@@ -156,19 +161,19 @@ impl Filter for KubeFilter {
         }
         let store = watch.as_ref().map(|watch| watch.store().clone());
         let resolver = Resolver::new(form, layout, preload, store);
-        Ok(Self { source: Source::Tags(Box::new(resolver)), lines, _watch: watch })
+        Ok(Self { source: Source::Tags(Box::new(resolver)), lines, raw, _watch: watch })
     }
 
     fn filter(&self, chunk: Chunk<'_>, out: &mut Vec<u8>) -> Filtered {
-        let treatment = match &self.source {
-            Source::Dummy => Some(Arc::new(encode::dummy())),
-            Source::Tags(resolver) => resolver.resolve(chunk.tag),
-        };
-        let Some(treatment) = treatment else { return Filtered::Unchanged };
+        let Some(treatment) = self.treatment(chunk.tag) else { return Filtered::Unchanged };
         if treatment.drops_all() {
             return Filtered::Changed;
         }
-        let outcome = splice(chunk.data, &self.lines, &mut Always(&treatment), out);
+        let chooser = &mut Always(&treatment);
+        let outcome = match &self.raw {
+            Some(raw) => raw.splice(chunk, &self.lines, chooser, out),
+            None => splice(chunk.data, &self.lines, chooser, out),
+        };
         if outcome.unread > 0 {
             let tag = String::from_utf8_lossy(chunk.tag);
             warn!(
@@ -176,11 +181,27 @@ impl Filter for KubeFilter {
                 outcome.unread
             );
         }
-        if outcome.records == outcome.passed {
+        if outcome.is_unchanged() {
             out.clear();
             return Filtered::Unchanged;
         }
         Filtered::Changed
+    }
+
+    fn overdue(&self, is_last: bool, engine: &mut dyn Emit) {
+        if let Some(raw) = &self.raw {
+            raw.emit(&self.lines, is_last, |tag| self.treatment(tag), engine);
+        }
+    }
+}
+
+impl KubeFilter {
+    /// What is to be done with the records of `tag`; `None` if it names no pod.
+    fn treatment(&self, tag: &[u8]) -> Option<Arc<Treatment>> {
+        match &self.source {
+            Source::Dummy => Some(Arc::new(encode::dummy())),
+            Source::Tags(resolver) => resolver.resolve(tag),
+        }
     }
 }
 
