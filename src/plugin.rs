@@ -96,7 +96,7 @@ pub trait Filter: Sized + Send + Sync + 'static {
     fn filter(&self, chunk: Chunk<'_>, out: &mut Vec<u8>) -> Filtered;
 
     /// Emits what waited for too long; `is_last` says that inputs bring no more, and the host ends soon. Called about
-    /// twice a second by the thread of the engine, where [`Host::emitter`] was asked for. Never waits.
+    /// ten times a second by the thread of the engine, where [`Host::emitter`] was asked for. Never waits.
     fn overdue(&self, _is_last: bool, _engine: &mut dyn Emit) {}
 }
 

@@ -16,8 +16,9 @@ use std::{
 use super::{filter::Running, guard::guard, host::Host, sys};
 use crate::plugin::{Emit, Filter, NotTaken};
 
-/// So often overdue records are asked for: often enough between the host's "pause" and its end, a second later.
-const PERIOD_NANOSECONDS: c_long = 400_000_000;
+/// So often overdue records are asked for. The host lets its timers begin at a full second, that of its end too: so this
+/// one fires between the host's "pause" and its end, which is less than a second later.
+const PERIOD_NANOSECONDS: c_long = 100_000_000;
 
 /// Which of our instances an emitter belongs to, both as addresses: the host gives a collector no word of ours.
 static OWNERS: Mutex<Vec<(usize, usize)>> = Mutex::new(Vec::new());
@@ -65,8 +66,11 @@ impl Emitter {
         let alias = CString::new(format!("emitter_for_{name}")).unwrap_or_default();
         // SAFETY: the instance is alive; the host copies both strings.
         unsafe { set(input, c"alias".as_ptr(), alias.as_ptr()) };
+        // SAFETY: as above.
+        unsafe { set(input, c"storage.type".as_ptr(), c"memory".as_ptr()) };
         // SAFETY: the order in which the host's own filters start theirs; the context is that of all inputs.
-        let started = unsafe { init(input, config) == 0 && storage(context as *mut sys::cio_ctx, input) == 0 };
+        let started =
+            unsafe { init(input, config) == 0 && storage(context as *mut sys::cio_ctx, input) == 0 };
         // SAFETY: the instance is started.
         let timed =
             started && unsafe { by_time(input, Some(collect::<F>), 0, PERIOD_NANOSECONDS, config) } >= 0;
