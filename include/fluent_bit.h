@@ -401,6 +401,8 @@ typedef int flb_input_set_property_fn(struct flb_input_instance *, const char *k
 typedef int flb_input_instance_init_fn(struct flb_input_instance *, struct flb_config *);
 typedef void flb_input_instance_destroy_fn(struct flb_input_instance *);
 typedef int flb_storage_input_create_fn(struct cio_ctx *, struct flb_input_instance *);
+/* What the host's flush timer calls: hands chunks to outputs. */
+typedef int flb_engine_flush_fn(struct flb_config *, void *input);
 
 typedef const char *flb_output_name_fn(struct flb_output_instance *);
 typedef int flb_output_set_property_fn(struct flb_output_instance *, const char *key, const char *value);

@@ -111,22 +111,36 @@ unsafe extern "C" fn collect<F: Filter>(
     let head = unsafe { config.cast::<sys::flb_config_head>().read_volatile() };
     let is_last = head.is_shutting_down != 0 || head.is_ingestion_active == 0;
     let instance = &running.instance;
-    instance
-        .owner
-        .scope(|| guard(F::NAME, "emit", (), || instance.plugin.overdue(is_last, &mut Engine(input))));
+    let mut engine = Engine { input, has_taken: false };
+    instance.owner.scope(|| guard(F::NAME, "emit", (), || instance.plugin.overdue(is_last, &mut engine)));
+    // Before 4.2 a host that ends waits for what was handed to outputs, not for what lies in chunks.
+    if let Some(flush) = Host::get().functions.flb_engine_flush
+        && is_last
+        && engine.has_taken
+    {
+        // SAFETY: as the host's own timer calls it, on this thread.
+        unsafe { flush(config, ptr::null_mut()) };
+    }
     0
 }
 
 /// The engine during one call of the timer.
-struct Engine(*mut sys::flb_input_instance);
+struct Engine {
+    input: *mut sys::flb_input_instance,
+    has_taken: bool,
+}
 
 impl Emit for Engine {
     fn emit(&mut self, tag: &[u8], data: &[u8]) -> Result<(), NotTaken> {
         let append = Host::get().functions.flb_input_log_append.ok_or(NotTaken)?;
         // SAFETY: the instance whose collector runs; the host copies tag and data before it returns.
         let taken =
-            unsafe { append(self.0, tag.as_ptr().cast(), tag.len(), data.as_ptr().cast(), data.len()) };
-        if taken < 0 { Err(NotTaken) } else { Ok(()) }
+            unsafe { append(self.input, tag.as_ptr().cast(), tag.len(), data.as_ptr().cast(), data.len()) };
+        if taken < 0 {
+            return Err(NotTaken);
+        }
+        self.has_taken = true;
+        Ok(())
     }
 }
 

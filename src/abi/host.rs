@@ -65,6 +65,7 @@ functions! {
     flb_input_instance_init: flb_input_instance_init_fn,
     flb_input_instance_destroy: flb_input_instance_destroy_fn,
     flb_storage_input_create: flb_storage_input_create_fn,
+    flb_engine_flush: flb_engine_flush_fn,
     flb_output_name: flb_output_name_fn,
     flb_output_set_property: flb_output_set_property_fn,
     flb_output_enable_multi_threading: flb_output_enable_multi_threading_fn,

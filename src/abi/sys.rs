@@ -987,6 +987,9 @@ pub type flb_input_instance_destroy_fn =
 pub type flb_storage_input_create_fn = ::core::option::Option<
     unsafe extern "C" fn(arg1: *mut cio_ctx, arg2: *mut flb_input_instance) -> ::core::ffi::c_int,
 >;
+pub type flb_engine_flush_fn = ::core::option::Option<
+    unsafe extern "C" fn(arg1: *mut flb_config, input: *mut ::core::ffi::c_void) -> ::core::ffi::c_int,
+>;
 pub type flb_output_name_fn = ::core::option::Option<
     unsafe extern "C" fn(arg1: *mut flb_output_instance) -> *const ::core::ffi::c_char,
 >;

@@ -14,4 +14,6 @@ pub(crate) mod walk;
 pub mod write;
 
 #[cfg(test)]
+mod joining;
+#[cfg(test)]
 mod properties;

@@ -73,6 +73,12 @@ struct Seen<'a> {
 }
 
 impl<'a> Record<'a> {
+    /// One whose line nobody has looked at.
+    #[inline]
+    pub fn new(event: &'a Event<'a>, body: Map<'a>) -> Self {
+        Self { event, body, line: None }
+    }
+
     /// The stream that it came from.
     #[inline]
     pub fn stream(&self) -> Option<&'a [u8]> {
@@ -94,7 +100,7 @@ pub fn splice<C: Choose>(chunk: &[u8], lines: &Lines, chooser: &mut C, out: &mut
     let mut splicer = Splicer::new(lines);
     splicer.chunk(chunk, out, |splicer, event, body, out| {
         let Some(treatment) = chooser.choose(event, body) else { return false };
-        splicer.record(&Record { event, body, line: None }, treatment, out);
+        splicer.record(&Record::new(event, body), treatment, out);
         true
     })
 }
@@ -117,7 +123,7 @@ pub fn splice_raw<C: Choose>(
         fields.clear();
         let line = raw(body, key, &mut fields).and_then(|(raw, count)| Some((reader.read(raw)?, count)));
         let Some((line, others)) = line else {
-            splicer.record(&Record { event, body, line: None }, treatment, out);
+            splicer.record(&Record::new(event, body), treatment, out);
             return true;
         };
         if *treatment.dropped.of(Some(line.stream.name())) {
