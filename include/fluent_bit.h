@@ -61,6 +61,7 @@ struct flb_worker;
 struct cmt;
 struct cmt_counter;
 struct cmt_gauge;
+struct cio_ctx;
 
 /*
  * The first words of struct flb_config (include/fluent-bit/flb_config.h): the same in every release, behind an event
@@ -178,6 +179,22 @@ struct flb_filter_instance_216 {
     void *metrics;
     int notification_channel;
     struct flb_config *config;
+};
+
+/* An input's storage (include/fluent-bit/flb_storage.h, lib/chunkio/include/chunkio/cio_stream.h): in every release. */
+struct cio_stream {
+    int type;
+    char *name;
+    struct mk_list _head;
+    struct mk_list chunks;
+    struct mk_list chunks_up;
+    struct mk_list chunks_down;
+    void *parent; /* the struct cio_ctx again */
+};
+struct flb_storage_input {
+    int type;
+    struct cio_stream *stream;
+    struct cio_ctx *cio;
 };
 
 /* ---- config maps: the host walks an array until name is NULL ---- */
@@ -470,6 +487,16 @@ typedef int flb_input_log_append_fn(struct flb_input_instance *, const char *tag
                                     size_t size);
 typedef int flb_input_log_append_records_fn(struct flb_input_instance *, size_t records, const char *tag,
                                             size_t tag_len, const void *buf, size_t size);
+
+/* How a filter makes an input of its own, as the built-in filters that emit records do. */
+typedef struct flb_input_instance *flb_input_new_fn(struct flb_config *, const char *plugin, void *data,
+                                                    int public_only);
+typedef int flb_input_set_property_fn(struct flb_input_instance *, const char *key, const char *value);
+typedef int flb_input_instance_init_fn(struct flb_input_instance *, struct flb_config *);
+typedef void flb_input_instance_destroy_fn(struct flb_input_instance *);
+typedef int flb_storage_input_create_fn(struct cio_ctx *, struct flb_input_instance *);
+/* What the host's flush timer calls: hands chunks to outputs. */
+typedef int flb_engine_flush_fn(struct flb_config *, void *input);
 
 typedef const char *flb_output_name_fn(struct flb_output_instance *);
 typedef int flb_output_set_property_fn(struct flb_output_instance *, const char *key, const char *value);

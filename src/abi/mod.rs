@@ -6,6 +6,7 @@
 
 mod config_map;
 mod elf;
+mod emitter;
 mod filter;
 mod guard;
 mod host;

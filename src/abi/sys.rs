@@ -71,6 +71,11 @@ pub struct cmt_gauge {
     _unused: [u8; 0],
 }
 #[repr(C)]
+#[derive(Debug)]
+pub struct cio_ctx {
+    _unused: [u8; 0],
+}
+#[repr(C)]
 #[derive(Debug, Copy, Clone)]
 pub struct flb_config_head {
     pub ch_event: [u64; 9usize],
@@ -349,6 +354,45 @@ const _: () = {
         [::core::mem::offset_of!(flb_filter_instance_216, notification_channel) - 200usize];
     ["Offset of field: flb_filter_instance_216::config"]
         [::core::mem::offset_of!(flb_filter_instance_216, config) - 208usize];
+};
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct cio_stream {
+    pub type_: ::core::ffi::c_int,
+    pub name: *mut ::core::ffi::c_char,
+    pub _head: mk_list,
+    pub chunks: mk_list,
+    pub chunks_up: mk_list,
+    pub chunks_down: mk_list,
+    pub parent: *mut ::core::ffi::c_void,
+}
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of cio_stream"][::core::mem::size_of::<cio_stream>() - 88usize];
+    ["Alignment of cio_stream"][::core::mem::align_of::<cio_stream>() - 8usize];
+    ["Offset of field: cio_stream::type_"][::core::mem::offset_of!(cio_stream, type_) - 0usize];
+    ["Offset of field: cio_stream::name"][::core::mem::offset_of!(cio_stream, name) - 8usize];
+    ["Offset of field: cio_stream::_head"][::core::mem::offset_of!(cio_stream, _head) - 16usize];
+    ["Offset of field: cio_stream::chunks"][::core::mem::offset_of!(cio_stream, chunks) - 32usize];
+    ["Offset of field: cio_stream::chunks_up"][::core::mem::offset_of!(cio_stream, chunks_up) - 48usize];
+    ["Offset of field: cio_stream::chunks_down"][::core::mem::offset_of!(cio_stream, chunks_down) - 64usize];
+    ["Offset of field: cio_stream::parent"][::core::mem::offset_of!(cio_stream, parent) - 80usize];
+};
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct flb_storage_input {
+    pub type_: ::core::ffi::c_int,
+    pub stream: *mut cio_stream,
+    pub cio: *mut cio_ctx,
+}
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of flb_storage_input"][::core::mem::size_of::<flb_storage_input>() - 24usize];
+    ["Alignment of flb_storage_input"][::core::mem::align_of::<flb_storage_input>() - 8usize];
+    ["Offset of field: flb_storage_input::type_"][::core::mem::offset_of!(flb_storage_input, type_) - 0usize];
+    ["Offset of field: flb_storage_input::stream"]
+        [::core::mem::offset_of!(flb_storage_input, stream) - 8usize];
+    ["Offset of field: flb_storage_input::cio"][::core::mem::offset_of!(flb_storage_input, cio) - 16usize];
 };
 #[repr(C)]
 #[derive(Debug, Copy, Clone)]
@@ -1172,6 +1216,32 @@ pub type flb_input_log_append_records_fn = ::core::option::Option<
         buf: *const ::core::ffi::c_void,
         size: usize,
     ) -> ::core::ffi::c_int,
+>;
+pub type flb_input_new_fn = ::core::option::Option<
+    unsafe extern "C" fn(
+        arg1: *mut flb_config,
+        plugin: *const ::core::ffi::c_char,
+        data: *mut ::core::ffi::c_void,
+        public_only: ::core::ffi::c_int,
+    ) -> *mut flb_input_instance,
+>;
+pub type flb_input_set_property_fn = ::core::option::Option<
+    unsafe extern "C" fn(
+        arg1: *mut flb_input_instance,
+        key: *const ::core::ffi::c_char,
+        value: *const ::core::ffi::c_char,
+    ) -> ::core::ffi::c_int,
+>;
+pub type flb_input_instance_init_fn = ::core::option::Option<
+    unsafe extern "C" fn(arg1: *mut flb_input_instance, arg2: *mut flb_config) -> ::core::ffi::c_int,
+>;
+pub type flb_input_instance_destroy_fn =
+    ::core::option::Option<unsafe extern "C" fn(arg1: *mut flb_input_instance)>;
+pub type flb_storage_input_create_fn = ::core::option::Option<
+    unsafe extern "C" fn(arg1: *mut cio_ctx, arg2: *mut flb_input_instance) -> ::core::ffi::c_int,
+>;
+pub type flb_engine_flush_fn = ::core::option::Option<
+    unsafe extern "C" fn(arg1: *mut flb_config, input: *mut ::core::ffi::c_void) -> ::core::ffi::c_int,
 >;
 pub type flb_output_name_fn = ::core::option::Option<
     unsafe extern "C" fn(arg1: *mut flb_output_instance) -> *const ::core::ffi::c_char,

@@ -6,9 +6,11 @@
 use std::sync::Arc;
 
 use super::{
+    cri,
     json::Object,
     klog, logfmt,
     reader::{Map, Pair, Time, text},
+    splice::Record,
     treatment::{LineParser, Treatment},
 };
 
@@ -68,21 +70,26 @@ pub struct Merged<'a> {
 }
 
 impl Merge {
-    /// Reads the fields of the line in `body` into `fields`; `None` if they can't be merged. `at` is the record's time.
+    /// Reads the fields of the record's line into `fields`; `None` if they can't be merged.
     pub fn read<'a>(
         &self,
-        body: Map<'a>,
-        stream: impl Fn() -> Option<&'a [u8]>,
+        record: &Record<'a>,
         treatment: &Treatment,
-        at: impl Fn() -> Option<Time>,
         fields: &mut Object,
     ) -> Option<Merged<'a>> {
         if self.own_only && !treatment.has_parser() {
             return None;
         }
-        let line = self.line(body)?;
+        let mut read = |text| {
+            let parser = treatment.parser.of(record.stream()).as_ref();
+            self.read_text(text, parser, || record.time(), fields)
+        };
+        if let Some(text) = record.text() {
+            return Some(Merged { time: read(text)?, key: cri::TEXT });
+        }
+        let line = self.line(record.body)?;
         let time = if let Some(text) = text(line.value) {
-            self.read_text(text, treatment.parser.of(stream()).as_ref(), at, fields)?
+            read(text)?
         } else {
             fields.copy(Map::of(line.value).filter(|_| !self.own_only)?);
             self.nest(fields);

@@ -2,8 +2,10 @@
 //!
 //! Serves the host. Invariant: a call never waits and never loses a record: what can't be enriched passes as it is.
 
+mod aws;
 mod fields;
 mod former;
+mod lines;
 mod merge;
 mod operator;
 mod options;
@@ -15,6 +17,7 @@ use std::sync::Arc;
 
 use tracing::warn;
 
+use self::lines::RawLines;
 pub use self::options::KubeOptions;
 use self::stats::{Look, Stats, View};
 use crate::{
@@ -27,7 +30,7 @@ use crate::{
         watch::PodWatch,
     },
     pace::{SharedPace, more},
-    plugin::{Chunk, Filter, Filtered, Host, Parser, Refusal},
+    plugin::{Chunk, Emit, Filter, Filtered, Host, Parser, Refusal},
     record::{
         json::Object,
         reader::{Map, Time, text},
@@ -50,7 +53,11 @@ impl KubeOptions {
             }
             parser
         });
-        Lines { merge: line.merge(parser, self.record.parser), severity: line.severity() }
+        Lines {
+            raw: line.raw_key(),
+            merge: line.merge(parser, self.record.parser),
+            severity: line.severity(),
+        }
     }
 
     fn heed(&self, host: &dyn Host) -> Heed {
@@ -109,6 +116,8 @@ impl LineParser for HostParser {
 pub struct KubeFilter {
     source: Source,
     lines: Lines,
+    /// The parts of lines, where lines come as runtimes write them.
+    raw: Option<RawLines>,
     stats: Arc<Stats>,
     /// Of chunks that end in no events.
     unread: SharedPace,
@@ -131,11 +140,13 @@ impl Filter for KubeFilter {
 
     fn start(options: KubeOptions, tasks: Tasks, host: &dyn Host) -> Result<Self, Refusal> {
         options.former.tell();
+        let raw = options.raw_lines(host)?;
         let (source, watch) = Source::start(&options, &tasks, host)?;
         let stats = Arc::<Stats>::default();
         let view = View::new(Arc::clone(&stats), watch.clone());
         let _shown = operator::show(&options, view, &tasks, host)?;
-        Ok(Self { source, lines: options.lines(host), stats, unread: SharedPace::default(), _shown, watch })
+        let lines = options.lines(host);
+        Ok(Self { source, lines, raw, stats, unread: SharedPace::default(), _shown, watch })
     }
 
     fn filter(&self, chunk: Chunk<'_>, out: &mut Vec<u8>) -> Filtered {
@@ -147,9 +158,19 @@ impl Filter for KubeFilter {
                 self.stats.dropped(chunk.data.len());
                 return Filtered::Changed;
             }
-            splice(chunk.data, &self.lines, &mut Always(&treatment), out)
+            let chooser = &mut Always(&treatment);
+            match &self.raw {
+                Some(raw) => raw.splice(chunk, &self.lines, chooser, out),
+                None => splice(chunk.data, &self.lines, chooser, out),
+            }
         };
         self.finish(chunk, outcome, out)
+    }
+
+    fn overdue(&self, is_last: bool, engine: &mut dyn Emit) {
+        if let Some(raw) = &self.raw {
+            raw.emit(&self.lines, is_last, |tag| self.treatment(tag), &self.stats, engine);
+        }
     }
 }
 
@@ -166,7 +187,7 @@ impl KubeFilter {
                 outcome.unread
             );
         }
-        if outcome.records == outcome.passed {
+        if outcome.is_unchanged() {
             out.clear();
             return Filtered::Unchanged;
         }

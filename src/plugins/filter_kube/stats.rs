@@ -38,6 +38,8 @@ pub(super) struct Stats {
     excluded: AtomicU64,
     passed: AtomicU64,
     added_bytes: AtomicU64,
+    joined: AtomicU64,
+    unfinished: AtomicU64,
     unread_bytes: AtomicU64,
     excluded_chunk_bytes: AtomicU64,
     hits: AtomicU64,
@@ -55,6 +57,8 @@ impl Stats {
             (&self.excluded, outcome.dropped),
             (&self.passed, outcome.passed),
             (&self.added_bytes, outcome.added_bytes),
+            (&self.joined, outcome.joined),
+            (&self.unfinished, outcome.unfinished),
             (&self.unread_bytes, outcome.unread),
         ] {
             add(count, more);
@@ -154,6 +158,10 @@ metrics! { view;
     }
     Counter "excluded_chunk_bytes_total" "Bytes of chunks of excluded containers, dropped unread; their records are in fluentbit_filter_drop_records_total." {
         "" => view.stats.excluded_chunk_bytes.load(Relaxed),
+    }
+    Counter "lines_from_parts_total" "Lines that a container runtime wrote in parts: joined, and pieces emitted before the rest came." by "result" {
+        "joined" => view.stats.joined.load(Relaxed),
+        "unfinished" => view.stats.unfinished.load(Relaxed),
     }
     Counter "added_bytes_total" "Bytes of metadata that were added to records." {
         "" => view.stats.added_bytes.load(Relaxed),
