@@ -23,6 +23,7 @@ use super::{
     nodes::NodeMeta,
     pod::{Namespace, Pod},
     preload::Preload,
+    services::{Service, Services},
     store::Store,
     tag::{self, TagParser, TagParts},
 };
@@ -65,6 +66,7 @@ pub struct Resolver {
     heed: Heed,
     preload: Preload,
     store: Option<Store>,
+    services: Option<Arc<Services>>,
     names: [RwLock<Names>; SHARDS],
     hasher: RandomState,
     /// Of tags that name no pod.
@@ -118,6 +120,7 @@ struct Found {
     pod: Option<Arc<Pod>>,
     namespace: Option<Arc<Namespace>>,
     node: Option<Arc<NodeMeta>>,
+    service: Option<Arc<Service>>,
 }
 
 impl PartialEq for Found {
@@ -128,6 +131,7 @@ impl PartialEq for Found {
         at(self.pod.as_ref()) == at(other.pod.as_ref())
             && at(self.namespace.as_ref()) == at(other.namespace.as_ref())
             && at(self.node.as_ref()) == at(other.node.as_ref())
+            && at(self.service.as_ref()) == at(other.service.as_ref())
     }
 }
 
@@ -141,6 +145,7 @@ impl Resolver {
             heed: Heed::default(),
             preload,
             store,
+            services: None,
             names,
             hasher: RandomState::new(),
             strange: SharedPace::default(),
@@ -156,6 +161,18 @@ impl Resolver {
     pub fn heeding(mut self, heed: Heed) -> Self {
         self.heed = heed;
         self
+    }
+
+    /// Names the services of pods too.
+    pub fn naming(mut self, services: Option<Arc<Services>>) -> Self {
+        self.services = services;
+        self
+    }
+
+    /// A number that moves with everything that is known.
+    fn generation(&self) -> u64 {
+        let store = self.store.as_ref().map_or(0, Store::generation);
+        store + self.services.as_ref().map_or(0, |services| services.generation())
     }
 
     /// Whether pods matter.
@@ -192,7 +209,7 @@ impl Resolver {
     pub fn resolve_key(&self, key: &[u8], read: impl FnOnce() -> Option<TagParts>) -> Option<Arc<Treatment>> {
         let name = self.name(key, read);
         let parts = name.parts.as_ref()?;
-        let generation = self.store.as_ref().map_or(0, Store::generation);
+        let generation = self.generation();
         let before = name.answer.load();
         if let Some(answer) = &*before {
             if answer.generation.load(Ordering::Acquire) == generation {
@@ -233,6 +250,7 @@ impl Resolver {
         if let Some(name) = pod.and_then(|pod| pod.node.as_deref()).filter(|_| self.layout.nodes()) {
             found.node = self.preload.node(name).or_else(|| store.and_then(|store| store.lookup_node(name)));
         }
+        found.service = self.services.as_ref().and_then(|services| services.of(&parts.pod));
         found
     }
 
@@ -240,8 +258,9 @@ impl Resolver {
     fn treatment(&self, parts: &TagParts, found: &Found) -> Option<Treatment> {
         let pod = encode::meant(parts, found.pod.as_deref());
         let (namespace, node) = (found.namespace.as_deref(), found.node.as_deref());
+        let aws = self.services.as_deref().map(|services| (services, found.service.as_deref()));
         let parts = find::complete(parts, pod)?;
-        let treatment = encode::treatment(&self.layout, &parts, Known { pod, namespace, node });
+        let treatment = encode::treatment(&self.layout, &parts, Known { pod, namespace, node, aws });
         Some(self.heed.complete(treatment, &parts, pod, namespace))
     }
 

@@ -16,7 +16,7 @@ use super::{
 const LIMITS: Limits = Limits { line: 1 << 20, age: Duration::from_secs(3600), total: 1 << 24 };
 
 fn lines() -> Lines {
-    Lines { raw: Some(b"log"[..].into()), merge: None }
+    Lines { raw: Some(b"log"[..].into()), ..Lines::default() }
 }
 
 /// An event with this line, as `tail` makes it.

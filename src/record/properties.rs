@@ -223,6 +223,7 @@ proptest! {
         let lines = Lines {
             merge: Some(Merge { keep, key: nests.then(|| "level".into()), ..Merge::default() }),
             severity: Some(Severity::new(&key)),
+            ..Lines::default()
         };
         let treatment = if is_adding { Treatment::adding(addition()) } else { Treatment::default() };
         let record = spliced(body, &lines, &treatment);

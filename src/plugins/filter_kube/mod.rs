@@ -143,7 +143,8 @@ impl Filter for KubeFilter {
         let raw = options.raw_lines(host)?;
         let (source, watch) = Source::start(&options, &tasks, host)?;
         let stats = Arc::<Stats>::default();
-        let view = View::new(Arc::clone(&stats), watch.clone());
+        let left_out = source.resolver().map(|resolver| resolver.layout().left_out.clone());
+        let view = View::new(Arc::clone(&stats), watch.clone(), left_out);
         let _shown = operator::show(&options, view, &tasks, host)?;
         let lines = options.lines(host);
         Ok(Self { source, lines, raw, stats, unread: SharedPace::default(), _shown, watch })
@@ -195,10 +196,7 @@ impl KubeFilter {
     }
 
     fn treatment(&self, tag: &[u8]) -> Option<Arc<Treatment>> {
-        let resolver = match &self.source {
-            Source::Dummy => return Some(Arc::new(encode::dummy())),
-            Source::Tags(resolver) | Source::Records(resolver, _) => resolver,
-        };
+        let Some(resolver) = self.source.resolver() else { return Some(Arc::new(encode::dummy())) };
         let treatment = resolver.resolve(tag);
         // Where nobody is asked, there is nothing to find or to miss.
         if self.watch.is_some() {
@@ -214,6 +212,13 @@ impl KubeFilter {
 }
 
 impl Source {
+    fn resolver(&self) -> Option<&Resolver> {
+        match self {
+            Self::Tags(resolver) | Self::Records(resolver, _) => Some(resolver),
+            Self::Dummy => None,
+        }
+    }
+
     fn start(
         options: &KubeOptions,
         tasks: &Tasks,
@@ -237,7 +242,9 @@ impl Source {
         if let (Some(store), Some(_)) = (&store, &lookup) {
             store.want_ids();
         }
-        let resolver = Resolver::new(form, layout, preload, store).heeding(options.heed(host));
+        let services = options.aws.services(&options.api, tasks)?.filter(|_| !layout.tag_only);
+        let resolver =
+            Resolver::new(form, layout, preload, store).heeding(options.heed(host)).naming(services);
         let resolver = Box::new(resolver);
         let source = match lookup {
             Some(lookup) => Self::Records(resolver, lookup),

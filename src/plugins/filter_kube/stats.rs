@@ -12,7 +12,10 @@ use std::{
 };
 
 use crate::{
-    kube::watch::{Counters, PodWatch},
+    kube::{
+        encode::LeftOut,
+        watch::{Counters, PodWatch},
+    },
     metrics::{Kind, Metric},
     record::splice::Outcome,
 };
@@ -92,13 +95,14 @@ fn add(count: &AtomicU64, more: usize) {
 pub(super) struct View {
     pub(super) stats: Arc<Stats>,
     watch: Option<Arc<PodWatch>>,
+    left_out: Option<LeftOut>,
     /// Seconds since 1970.
     started: u64,
 }
 
 impl View {
-    pub(super) fn new(stats: Arc<Stats>, watch: Option<Arc<PodWatch>>) -> Self {
-        Self { stats, watch, started: now() }
+    pub(super) fn new(stats: Arc<Stats>, watch: Option<Arc<PodWatch>>, left_out: Option<LeftOut>) -> Self {
+        Self { stats, watch, left_out, started: now() }
     }
 
     /// The number that the watch counts; 0 without a watch.
@@ -166,6 +170,9 @@ metrics! { view;
     Counter "added_bytes_total" "Bytes of metadata that were added to records." {
         "" => view.stats.added_bytes.load(Relaxed),
     }
+    Counter "left_out_bytes_total" "Bytes of metadata left out by metadata_max_size, once per change of a container's metadata." {
+        "" => view.left_out.as_ref().map_or(0, LeftOut::bytes),
+    }
     Counter "unread_bytes_total" "Bytes at the ends of chunks that are no events, passed as they are." {
         "" => view.stats.unread_bytes.load(Relaxed),
     }
@@ -211,7 +218,7 @@ mod tests {
 
     #[test]
     fn every_metric_has_its_numbers_and_a_name_of_its_own() {
-        let view = View::new(Arc::default(), None);
+        let view = View::new(Arc::default(), None, None);
         let values: usize = METRICS.iter().map(|metric| metric.values.len()).sum();
         assert_eq!(view.numbers().len(), values);
         let mut names: Vec<_> = METRICS.iter().map(Metric::full_name).collect();
@@ -238,7 +245,7 @@ mod tests {
         stats.spliced(&outcome);
         stats.spliced(&outcome);
         stats.looked_up(Look::Hit);
-        let view = View::new(stats, None);
+        let view = View::new(stats, None, None);
         let line = crate::metrics::line(METRICS, &view.numbers());
         for part in [
             "records_total enriched=6 unenriched=2 excluded=2 passed=2",
