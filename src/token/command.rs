@@ -36,10 +36,16 @@ pub(crate) struct CommandToken {
 #[derive(Debug, Default)]
 struct Held {
     header: Option<HeaderValue>,
-    /// When to run the command again; at once if unset.
-    due: Option<Instant>,
+    /// When the command was run last, and for how long that counts.
+    run: Option<(Instant, Duration)>,
     /// The last complaint, so that each cause is logged once.
     complaint: Option<String>,
+}
+
+impl Held {
+    fn is_fresh(&self) -> bool {
+        self.run.is_some_and(|(at, counts)| at.elapsed() < counts)
+    }
 }
 
 impl CommandToken {
@@ -50,16 +56,13 @@ impl CommandToken {
 
     /// The header to send now; `None` while there is no token.
     pub(crate) async fn header(&self) -> Option<HeaderValue> {
-        self.header_unless(|held| held.due.is_some_and(|due| Instant::now() < due)).await
+        self.header_unless(Held::is_fresh).await
     }
 
     /// A new header: the server refused `sent`.
     pub(crate) async fn renewed(&self, sent: Option<&HeaderValue>) -> Option<HeaderValue> {
-        let failed_just_now = |held: &Held| held.due.is_some_and(|due| Instant::now() < due);
-        self.header_unless(|held| {
-            held.header.as_ref() != sent || (held.header.is_none() && failed_just_now(held))
-        })
-        .await
+        let failed_just_now = |held: &Held| held.header.is_none() && held.is_fresh();
+        self.header_unless(|held| held.header.as_ref() != sent || failed_just_now(held)).await
     }
 
     /// What is held if that is good enough, else what the command prints.
@@ -85,12 +88,12 @@ impl CommandToken {
         let now = Instant::now();
         let complaint = match printed {
             Ok(header) => {
-                *held = Held { header: Some(header), due: now.checked_add(self.ttl), complaint: None };
+                *held = Held { header: Some(header), run: Some((now, self.ttl)), complaint: None };
                 return held.header.clone();
             }
             Err(why) => why.to_string(),
         };
-        held.due = Some(now + PAUSE);
+        held.run = Some((now, PAUSE));
         let next = if held.header.is_some() { "keeping the last token" } else { "sending no token" };
         let header = held.header.clone();
         let is_news = held.complaint.as_ref() != Some(&complaint);

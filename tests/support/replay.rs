@@ -58,7 +58,8 @@ pub fn replay(corpus: &Path, host: &Path, settings: &[String]) -> usize {
             command.args(["--set", setting]);
         }
         let done = command.output().expect("python3 runs");
-        if done.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&done.stdout).into_owned()) }
+        let said = [done.stdout, done.stderr].concat();
+        if done.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&said).into_owned()) }
     };
     let next = AtomicUsize::new(0);
     let failures = Mutex::new(Vec::new());
