@@ -271,3 +271,39 @@ fn nodes_belong_to_the_first_sync_if_wanted_until_they_come_or_are_refused() {
     writer.await_nodes(false);
     assert!(store.is_synced());
 }
+
+fn with_container(name: &str, uid: &str, id: &str) -> Pod {
+    let status =
+        serde_json::json!({"containerStatuses": [{"name": "main", "containerID": format!("x://{id}")}]});
+    let metadata = serde_json::json!({"name": name, "namespace": "shop", "uid": uid});
+    serde_json::from_value(serde_json::json!({"metadata": metadata, "status": status})).unwrap()
+}
+
+#[test]
+fn an_id_leads_to_the_pod_that_had_it_and_to_no_other_of_its_name() {
+    let (writer, store) = empty();
+    let found = |id: &str| store.lookup_id(id).and_then(|pod| pod.meta.uid.clone());
+    writer.apply(with_container("early", "u0", "c0"));
+    assert_eq!(found("c0"), None, "nobody asked for ids yet");
+    store.want_ids();
+    writer.apply(with_container("web", "u1", "c1"));
+    assert_eq!(
+        [found("c0"), found("c1"), found("u1")],
+        [Some("u0".into()), Some("u1".into()), Some("u1".into())]
+    );
+
+    // The container starts anew, then the pod's name goes to another.
+    writer.apply(with_container("web", "u1", "c2"));
+    assert_eq!((found("c1"), found("c2")), (Some("u1".into()), Some("u1".into())));
+    writer.apply(with_container("web", "u2", "c3"));
+    assert_eq!((found("u1"), found("c2"), found("c3")), (None, None, Some("u2".into())));
+    writer.sweep(Instant::now() + 2 * GRACE);
+    assert_eq!((found("c1"), found("c3")), (None, Some("u2".into())));
+
+    writer.begin_list();
+    writer.apply(with_container("listed", "u4", "c4"));
+    writer.end_list();
+    assert_eq!((found("c4"), found("c3")), (Some("u4".into()), Some("u2".into())));
+    writer.sweep(Instant::now() + 2 * GRACE);
+    assert_eq!(found("c3"), None);
+}
