@@ -74,14 +74,16 @@ fn pass(mut from: TcpStream, mut to: TcpStream, state: &State) {
     from.set_read_timeout(Some(TICK)).unwrap();
     let mut bytes = [0; 16 << 10];
     while !state.over.load(Ordering::Relaxed) {
-        if state.silent.load(Ordering::Relaxed) {
-            thread::sleep(TICK);
-            continue;
-        }
         match from.read(&mut bytes) {
             Ok(0) => break,
-            Ok(count) if to.write_all(&bytes[..count]).is_err() => break,
-            Ok(_) => {}
+            Ok(count) => {
+                while state.silent.load(Ordering::Relaxed) && !state.over.load(Ordering::Relaxed) {
+                    thread::sleep(TICK);
+                }
+                if to.write_all(&bytes[..count]).is_err() {
+                    break;
+                }
+            }
             Err(why) if matches!(why.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
             Err(_) => break,
         }
