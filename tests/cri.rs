@@ -127,7 +127,8 @@ fn lines_of_cri_and_docker_become_the_records_that_the_built_in_parsers_make() {
             let mut ours = ours;
             // The built-in keeps no order between a stream that waits and one that does not.
             let order = |list: &mut Vec<(String, String, f64)>| list.sort_by(|a, b| a.0.cmp(&b.0));
-            (order(&mut ours), order(&mut theirs));
+            order(&mut ours);
+            order(&mut theirs);
             assert!(agree(&ours, &theirs), "{}: {ours:#?}\n{theirs:#?}", host.name);
         }
     });

@@ -134,9 +134,9 @@ impl Parts {
 
     /// A tag of which a line waits for longer than it may; of any with `all`.
     pub fn overdue(&self, all: bool) -> Option<Box<[u8]>> {
-        let is_old = |line: &Box<Pending>| all || line.since.elapsed() >= self.limits.age;
+        let is_old = |line: &Pending| all || line.since.elapsed() >= self.limits.age;
         let mut tags = self.tags.iter();
-        let found = tags.find(|(_, waiting)| waiting.0.iter().flatten().any(is_old));
+        let found = tags.find(|(_, waiting)| waiting.0.iter().flatten().any(|line| is_old(line)));
         found.map(|(tag, _)| tag.clone())
     }
 
