@@ -124,11 +124,11 @@ impl Resolver {
         let parts = name.parts.as_ref()?;
         let generation = self.store.as_ref().map_or(0, Store::generation);
         let before = name.answer.load();
-        if let Some(answer) = &*before {
-            if answer.generation.load(Ordering::Acquire) == generation {
-                self.wish(parts, answer);
-                return answer.treatment.clone();
-            }
+        if let Some(answer) = &*before
+            && answer.generation.load(Ordering::Acquire) == generation
+        {
+            self.wish(parts, answer);
+            return answer.treatment.clone();
         }
         let (pod, namespace, completed) = self.known(parts);
         if let Some(answer) = &*before
