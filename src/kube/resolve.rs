@@ -211,11 +211,11 @@ impl Resolver {
         let parts = name.parts.as_ref()?;
         let generation = self.generation();
         let before = name.answer.load();
-        if let Some(answer) = &*before {
-            if answer.generation.load(Ordering::Acquire) == generation {
-                self.wish(parts, answer);
-                return answer.treatment.clone();
-            }
+        if let Some(answer) = &*before
+            && answer.generation.load(Ordering::Acquire) == generation
+        {
+            self.wish(parts, answer);
+            return answer.treatment.clone();
         }
         let found = self.find(parts);
         if let Some(answer) = &*before
