@@ -17,7 +17,8 @@ use flb_kube::{
     },
     record::{
         merge::{Format, Merge},
-        splice::{Lines, splice},
+        partial::{Limits, Parts},
+        splice::{Lines, splice, splice_raw},
         treatment::Always,
         write,
     },
@@ -144,6 +145,60 @@ fn klog_records_of_200_bytes_merged(bencher: Bencher<'_, '_>) {
     enrich(bencher, log, Some(Merge { keep: false, format: Format::Auto, ..Merge::default() }));
 }
 
+/// The same records as a container runtime wrote them, read by `tail` without a parser.
+fn enrich_raw(bencher: Bencher<'_, '_>, line: impl Fn(usize) -> String, merge: Option<Merge>) {
+    let resolver = resolver(known(1));
+    let tag = tag(0);
+    let mut chunk = Vec::new();
+    for number in 0..RECORDS {
+        chunk.extend_from_slice(&[0x92, 0x92, 0xd7, 0x00, 0x65, 0, 0, 0, 0, 0, 0, 1, 0x80]);
+        write::map_header(&mut chunk, 1);
+        write::str(&mut chunk, "log");
+        write::str(&mut chunk, line(number));
+    }
+    let lines = Lines { raw: Some(b"log"[..].into()), merge, ..Lines::default() };
+    let limits = Limits { line: 2 << 20, age: std::time::Duration::from_secs(30), total: 32 << 20 };
+    let mut parts = Parts::new(limits);
+    let mut out = Vec::new();
+    bencher.counter(ItemsCount::new(RECORDS)).bench_local(|| {
+        out.clear();
+        let fields = resolver.resolve(tag.as_bytes()).unwrap();
+        let joiner = &mut parts.of(tag.as_bytes());
+        splice_raw(divan::black_box(&chunk), &lines, &mut Always(&fields), joiner, &mut out)
+    });
+}
+
+fn cri(number: usize, text: &str) -> String {
+    format!("2026-01-02T03:04:{:02}.{:09}Z stdout F {text}", number / 20, number * 9999)
+}
+
+#[divan::bench]
+fn cri_lines(bencher: Bencher<'_, '_>) {
+    enrich_raw(bencher, |number| cri(number, &text()), None);
+}
+
+#[divan::bench]
+fn cri_lines_in_two_parts(bencher: Bencher<'_, '_>) {
+    let line = |number: usize| match number % 2 {
+        0 => cri(number, &text()).replace(" F ", " P "),
+        _ => cri(number, &text()),
+    };
+    enrich_raw(bencher, line, None);
+}
+
+#[divan::bench]
+fn cri_lines_of_json_merged(bencher: Bencher<'_, '_>) {
+    let log = r#"{"time":"2024-05-05T05:05:05.123456Z","level":"info","status":200,"took":0.012,"path":"/api/v1/items/4711/details","user":null,"trace":"4bf92f3577b34da6a3ce929d0e0e4736","ok":true,"msg":"request served ok"}"#;
+    enrich_raw(bencher, |number| cri(number, log), Some(Merge { keep: false, ..Merge::default() }));
+}
+
+#[divan::bench]
+fn docker_lines(bencher: Bencher<'_, '_>) {
+    let line =
+        |_| format!(r#"{{"log":"{}\n","stream":"stdout","time":"2026-01-02T03:04:05.678901234Z"}}"#, text());
+    enrich_raw(bencher, line, None);
+}
+
 #[divan::bench]
 fn text_records_into_a_fresh_buffer(bencher: Bencher<'_, '_>) {
     let resolver = resolver(known(1));
@@ -174,7 +229,7 @@ fn apply_a_changed_pod_among_10_000(bencher: Bencher<'_, '_>) {
     bencher
         .with_inputs(|| {
             ip += 1;
-            Pod { ip: Some(format!("10.0.0.{ip}")), ..pod(77) }
+            Pod { ip: Some(format!("10.0.0.{ip}").into()), ..pod(77) }
         })
         .bench_local_values(|pod| writer.apply(pod));
 }

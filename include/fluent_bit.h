@@ -59,6 +59,9 @@ struct flb_output_instance;
 struct flb_parser;
 struct flb_worker;
 struct cmt;
+struct cmt_counter;
+struct cmt_gauge;
+struct cio_ctx;
 
 /*
  * The first words of struct flb_config (include/fluent-bit/flb_config.h): the same in every release, behind an event
@@ -84,6 +87,114 @@ struct flb_config_head {
 struct mk_list {
     struct mk_list *prev;
     struct mk_list *next;
+};
+
+/*
+ * The front of struct flb_filter_instance (include/fluent-bit/flb_filter.h), as stock builds have it: with regular
+ * expressions and metrics. The host allocates it zeroed, makes `cmt` before cb_init, and destroys it after cb_exit
+ * (src/flb_filter.c: flb_filter_new, flb_filter_init, flb_filter_instance_destroy; for processors the same, from
+ * src/flb_processor.c). Its metrics exporter walks all filters' cmt on the engine's thread.
+ */
+
+/* 2.0.0 to 2.0.14. */
+struct flb_filter_instance_184 {
+    int id;
+    int log_level;
+    char name[32];
+    const char *alias; /* what flb_filter_name answers, if it is set */
+    void *match[2];
+    void *context;
+    void *data;
+    void *p; /* struct flb_filter_plugin: its second word is the plugin's name, in every layout */
+    struct mk_list properties;
+    struct mk_list *config_map;
+    struct mk_list _head;
+    struct cmt *cmt;
+    void *counters[4];
+    void *metrics;
+    struct flb_config *config;
+};
+
+/* 2.1.0 to 2.1.3: gains two words at the front. */
+struct flb_filter_instance_192 {
+    int event_type;
+    int id;
+    int log_level;
+    int log_suppress_interval;
+    char name[32];
+    const char *alias;
+    void *match[2];
+    void *context;
+    void *data;
+    void *p;
+    struct mk_list properties;
+    struct mk_list *config_map;
+    struct mk_list _head;
+    struct cmt *cmt;
+    void *counters[4];
+    void *metrics;
+    struct flb_config *config;
+};
+
+/* 2.1.4 to 3.1.10: gains parent_processor. */
+struct flb_filter_instance_200 {
+    int event_type;
+    int id;
+    int log_level;
+    int log_suppress_interval;
+    char name[32];
+    const char *alias;
+    void *match[2];
+    void *parent_processor;
+    void *context;
+    void *data;
+    void *p;
+    struct mk_list properties;
+    struct mk_list *config_map;
+    struct mk_list _head;
+    struct cmt *cmt;
+    void *counters[4];
+    void *metrics;
+    struct flb_config *config;
+};
+
+/* Since 3.2.0: gains a counter and notification_channel. */
+struct flb_filter_instance_216 {
+    int event_type;
+    int id;
+    int log_level;
+    int log_suppress_interval;
+    char name[32];
+    const char *alias;
+    void *match[2];
+    void *parent_processor;
+    void *context;
+    void *data;
+    void *p;
+    struct mk_list properties;
+    struct mk_list *config_map;
+    struct mk_list _head;
+    struct cmt *cmt;
+    void *counters[5];
+    void *metrics;
+    int notification_channel;
+    struct flb_config *config;
+};
+
+/* An input's storage (include/fluent-bit/flb_storage.h, lib/chunkio/include/chunkio/cio_stream.h): in every release. */
+struct cio_stream {
+    int type;
+    char *name;
+    struct mk_list _head;
+    struct mk_list chunks;
+    struct mk_list chunks_up;
+    struct mk_list chunks_down;
+    void *parent; /* the struct cio_ctx again */
+};
+struct flb_storage_input {
+    int type;
+    struct cio_stream *stream;
+    struct cio_ctx *cio;
 };
 
 /* ---- config maps: the host walks an array until name is NULL ---- */
@@ -377,6 +488,16 @@ typedef int flb_input_log_append_fn(struct flb_input_instance *, const char *tag
 typedef int flb_input_log_append_records_fn(struct flb_input_instance *, size_t records, const char *tag,
                                             size_t tag_len, const void *buf, size_t size);
 
+/* How a filter makes an input of its own, as the built-in filters that emit records do. */
+typedef struct flb_input_instance *flb_input_new_fn(struct flb_config *, const char *plugin, void *data,
+                                                    int public_only);
+typedef int flb_input_set_property_fn(struct flb_input_instance *, const char *key, const char *value);
+typedef int flb_input_instance_init_fn(struct flb_input_instance *, struct flb_config *);
+typedef void flb_input_instance_destroy_fn(struct flb_input_instance *);
+typedef int flb_storage_input_create_fn(struct cio_ctx *, struct flb_input_instance *);
+/* What the host's flush timer calls: hands chunks to outputs. */
+typedef int flb_engine_flush_fn(struct flb_config *, void *input);
+
 typedef const char *flb_output_name_fn(struct flb_output_instance *);
 typedef int flb_output_set_property_fn(struct flb_output_instance *, const char *key, const char *value);
 typedef int flb_output_enable_multi_threading_fn(struct flb_output_instance *, struct flb_config *);
@@ -398,6 +519,18 @@ typedef int flb_parser_do_fn(struct flb_parser *, const char *text, size_t lengt
 typedef struct cmt *cmt_create_fn(void);
 typedef void cmt_destroy_fn(struct cmt *);
 typedef int flb_metrics_fluentbit_add_fn(struct flb_config *, struct cmt *);
+/*
+ * Metrics of our own (lib/cmetrics). `create` copies all texts and links the family into the registry; `set` of labels
+ * that were set before writes atomics and links nothing, `set` of others does. Time is in nanoseconds since 1970.
+ */
+typedef struct cmt_counter *cmt_counter_create_fn(struct cmt *, const char *ns, const char *subsystem, const char *name,
+                                                  const char *help, int labels, const char *const *keys);
+typedef int cmt_counter_set_fn(struct cmt_counter *, uint64_t time, double value, int labels,
+                               const char *const *values);
+typedef struct cmt_gauge *cmt_gauge_create_fn(struct cmt *, const char *ns, const char *subsystem, const char *name,
+                                              const char *help, int labels, const char *const *keys);
+typedef int cmt_gauge_set_fn(struct cmt_gauge *, uint64_t time, double value, int labels, const char *const *values);
+
 typedef char *cmt_encode_text_create_fn(struct cmt *); /* an sds string: NUL-terminated */
 typedef void cmt_encode_text_destroy_fn(char *);
 

@@ -5,7 +5,11 @@
 
 use std::{fmt, sync::Arc};
 
-use crate::{options::Options, runtime::Tasks};
+use crate::{
+    metrics::{Gauges, Metric},
+    options::Options,
+    runtime::Tasks,
+};
 
 /// Why a plugin can't start: one sentence for the operator; the host then refuses to start.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,6 +73,22 @@ pub trait Parsers: Send + Sync {
 pub trait Host {
     /// The host's parsers, for as long as the instance lives.
     fn parsers(&self) -> Arc<dyn Parsers>;
+
+    /// Makes these metrics of the instance at the host's own endpoint; why not, where the host can't.
+    fn metrics(&self, _metrics: &'static [Metric]) -> Result<Box<dyn Gauges>, String> {
+        Err("this host shows none".into())
+    }
+
+    /// Has [`Filter::overdue`] called from now on; else says why this host can't.
+    fn emitter(&self) -> Result<(), &'static str> {
+        Err("it has no engine")
+    }
+}
+
+/// The engine, as a filter sees it during [`Filter::overdue`].
+pub trait Emit {
+    /// Hands msgpack events of `tag` to the engine. They don't come to the filter that emits them.
+    fn emit(&mut self, tag: &[u8], data: &[u8]) -> Result<(), NotTaken>;
 }
 
 /// A filter: a function over chunks, called by any of the host's threads.
@@ -85,6 +105,10 @@ pub trait Filter: Sized + Send + Sync + 'static {
 
     /// Transforms a chunk into `out`, which arrives empty. Never waits.
     fn filter(&self, chunk: Chunk<'_>, out: &mut Vec<u8>) -> Filtered;
+
+    /// Emits what waited for too long; `is_last` says that inputs bring no more, and the host ends soon. Called about
+    /// ten times a second by the thread of the engine, where [`Host::emitter`] was asked for. Never waits.
+    fn overdue(&self, _is_last: bool, _engine: &mut dyn Emit) {}
 }
 
 /// The engine did not take a batch (paused, or its queue is full): keep it and come again.

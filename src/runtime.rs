@@ -92,6 +92,11 @@ impl Owner {
         work()
     }
 
+    /// The instance's own name: `kube.0`, or its alias.
+    pub fn instance(&self) -> &str {
+        self.name.splitn(3, ':').last().unwrap_or_default()
+    }
+
     /// The owner of what this thread does now.
     pub fn current() -> Option<Arc<Self>> {
         OWNER.try_with(|owner| owner.borrow().clone()).ok().flatten()

@@ -1,6 +1,10 @@
-//! The bearer token: read from its file, again when the file changes or ages, and at once when it is refused.
+//! The bearer token: read from its file, again when the file changes or ages, and at once when it is refused; or what
+//! a command prints.
 //!
-//! Serves the clients of the API server and of VictoriaLogs. Invariant: the token is never shown, and no lock is held while the file is read.
+//! Serves the clients of the API server and of VictoriaLogs. Invariant: the token is never shown, and no lock is held
+//! while the file is read.
+
+mod command;
 
 use std::{
     fs, io,
@@ -12,7 +16,43 @@ use std::{
 use hyper::header::HeaderValue;
 use tracing::warn;
 
+use self::command::CommandToken;
 use crate::stamp::{Stamp, stamp};
+
+/// Where a token comes from.
+#[derive(Debug)]
+pub(crate) enum Bearer {
+    /// From a file.
+    File(Token),
+    /// From a command.
+    Command(CommandToken),
+}
+
+impl Bearer {
+    /// A command's, if there is one, else a file's.
+    pub(crate) fn new(command: Option<String>, file: Option<PathBuf>, ttl: Duration) -> Option<Self> {
+        match command {
+            Some(command) => Some(Self::Command(CommandToken::new(command, ttl))),
+            None => file.map(|path| Self::File(Token::new(path, ttl))),
+        }
+    }
+
+    /// The header to send now; `None` while there is no token.
+    pub(crate) async fn header(&self) -> Option<HeaderValue> {
+        match self {
+            Self::File(token) => token.header(),
+            Self::Command(token) => token.header().await,
+        }
+    }
+
+    /// A new header: the server refused `sent`.
+    pub(crate) async fn renewed(&self, sent: Option<&HeaderValue>) -> Option<HeaderValue> {
+        match self {
+            Self::File(token) => token.reread(),
+            Self::Command(token) => token.renewed(sent).await,
+        }
+    }
+}
 
 /// The content of a token file as an `authorization` header.
 #[derive(Debug)]
@@ -83,13 +123,17 @@ impl Token {
 }
 
 fn read(path: &Path) -> io::Result<HeaderValue> {
-    let content = fs::read_to_string(path)?;
-    let token = content.trim();
+    header(&fs::read(path)?)
+}
+
+fn header(content: &[u8]) -> io::Result<HeaderValue> {
+    let bad = |why: &str| io::Error::new(io::ErrorKind::InvalidData, why);
+    let token = content.trim_ascii();
     if token.is_empty() {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "the file is empty"));
+        return Err(bad("there is no token in it"));
     }
-    let mut header = HeaderValue::from_str(&format!("Bearer {token}"))
-        .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "the file holds characters no token has"))?;
+    let mut header = HeaderValue::from_bytes(&[b"Bearer ", token].concat())
+        .map_err(|_| bad("it holds characters no token has"))?;
     header.set_sensitive(true);
     Ok(header)
 }

@@ -3,36 +3,18 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that can't go on fails")]
 
+#[path = "support/replay.rs"]
+mod replay;
 #[allow(dead_code, reason = "other tests use more of it")]
 #[path = "support/servers/mod.rs"]
 mod servers;
 
-use std::{
-    env, fs,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{fs, path::Path, process::Command};
 
-use servers::{
-    built::{ALL, FILTER, links},
-    fluent_bit, roster,
-};
+use replay::{corpus, hosts, replay};
+use servers::built::{ALL, links};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
-/// Groups of the built-in's cases whose options the filter has.
-const GROUPS: [&str; 4] = ["core", "short_prefix", "merge", "keep_log"];
-
-/// Every stock host; where there is none, the summary says what was skipped.
-fn hosts(case: &str) -> Vec<PathBuf> {
-    let programs = fluent_bit::programs();
-    if programs.is_empty() {
-        roster::skipped(case, "no fluent-bit in FLUENT_BIT, on PATH or in /opt/fluent-bit*");
-    }
-    for program in &programs {
-        roster::real("Fluent Bit", fluent_bit::version(program));
-    }
-    programs
-}
 
 #[test]
 fn every_configuration_to_deploy_passes_the_dry_run_of_every_host() {
@@ -62,33 +44,10 @@ fn every_configuration_to_deploy_passes_the_dry_run_of_every_host() {
 }
 
 #[test]
-fn the_cases_of_the_built_in_filter_pass_through_a_stock_host() {
-    let corpus = env::var_os("FLB_KUBE_CORPUS")
-        .map_or_else(|| Path::new(ROOT).join("../shared/corpus"), PathBuf::from);
-    let replay = corpus.join("replay.py");
-    if !replay.is_file() || Command::new("python3").arg("--version").output().is_err() {
-        roster::skipped("the built-in's cases on Fluent Bit", "no corpus in FLB_KUBE_CORPUS, or no python3");
-        return;
-    }
-    for host in hosts("the built-in's cases on Fluent Bit") {
-        // Before 4.0 a host that ends with its files may end before it wrote the last record, the built-in's too.
-        let tries = if fluent_bit::version(&host).starts_with(['2', '3']) { 5 } else { 1 };
-        let folder = tempfile::tempdir().unwrap();
-        let plugin = links(folder.path(), &[FILTER]).remove(0);
-        for group in GROUPS {
-            let run = || {
-                let done = Command::new("python3")
-                    .arg(&replay)
-                    .arg("--bin")
-                    .arg(&host)
-                    .args(["--filter", "kube", "-k", group, "--plugin"])
-                    .arg(&plugin)
-                    .output()
-                    .unwrap();
-                (done.status.success(), String::from_utf8_lossy(&done.stdout).into_owned())
-            };
-            let runs: Vec<_> = (0..tries).map(|_| run()).take_while(|(passed, _)| !passed).collect();
-            assert!(runs.len() < tries, "{}, group {group}:\n{}", host.display(), runs[0].1);
-        }
+fn all_cases_of_the_built_in_filter_pass_through_every_host_with_metadata_from_files() {
+    let case = "the built-in's cases on Fluent Bit, with files";
+    let Some(corpus) = corpus(case) else { return };
+    for host in hosts(case) {
+        assert_eq!(replay(&corpus, &host, &[]), 93);
     }
 }

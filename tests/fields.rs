@@ -5,6 +5,7 @@
 
 #[path = "support/apiserver/mod.rs"]
 mod apiserver;
+#[allow(unused_imports, reason = "the lifecycle tests use more of it")]
 #[path = "support/host/mod.rs"]
 mod host;
 #[allow(dead_code, reason = "other tests use more of it")]

@@ -1,6 +1,7 @@
 //! A filter's table and callbacks.
 
 use std::{
+    cell::Cell,
     ffi::{CStr, CString, c_char, c_int, c_void},
     ptr, slice,
 };
@@ -9,9 +10,11 @@ use tracing::error;
 
 use super::{
     config_map,
+    emitter::Emitter,
     guard::guard,
     host::{self, Host, Starting},
     instance::{Instance, Kind},
+    metrics::Gate,
     sys,
     table::Table,
 };
@@ -98,6 +101,15 @@ unsafe extern "C" fn refuse<F: Filter>(
     Kind::Filter.refuse(F::NAME, &host.unknown_layout("filter", host.filter_size))
 }
 
+/// What the host keeps for an instance.
+pub(super) struct Running<F> {
+    pub(super) instance: Box<Instance<F>>,
+    /// Where records come from that the instance itself emitted.
+    emitter: Option<Emitter>,
+    /// Closed before the host frees its metrics.
+    gate: Gate,
+}
+
 /// `cb_init`.
 unsafe extern "C" fn init<F: Filter>(
     ins: *mut sys::flb_filter_instance,
@@ -122,16 +134,33 @@ unsafe extern "C" fn init<F: Filter>(
     };
     // SAFETY: as above.
     let level = unsafe { log_level(ins) };
+    let gate = Gate::open();
+    let emitter = Cell::new(None);
+    let create = || {
+        if emitter.get().is_none() {
+            // SAFETY: both are alive during the cb_init, which this is.
+            emitter.set(Some(unsafe { Emitter::create::<F>(config, ins, &name) }?));
+        }
+        Ok(())
+    };
     let started = Instance::start(Kind::Filter, F::NAME, &name, level, &property, |options, tasks| {
-        F::start(options, tasks, &Starting { config })
+        let gate = gate.clone();
+        F::start(options, tasks, &Starting { plugin: F::NAME, ins, config, gate, emitter: &create })
     });
     match started {
         Some(instance) => {
+            let running = Box::into_raw(Box::new(Running { instance, emitter: emitter.get(), gate }));
+            if let Some(emitter) = emitter.get() {
+                emitter.serves(running);
+            }
             // SAFETY: the context is ours until cb_exit gets it back.
-            unsafe { set_context(ins, Box::into_raw(instance).cast()) };
+            unsafe { set_context(ins, running.cast()) };
             0
         }
-        None => -1,
+        None => {
+            gate.close();
+            -1
+        }
     }
 }
 
@@ -161,7 +190,7 @@ unsafe extern "C" fn filter<F: Filter>(
     out_buf: *mut *mut c_void,
     out_size: *mut usize,
     _: *mut sys::flb_filter_instance,
-    _: *mut sys::flb_input_instance,
+    input: *mut sys::flb_input_instance,
     context: *mut c_void,
     _: *mut sys::flb_config,
 ) -> c_int {
@@ -169,7 +198,10 @@ unsafe extern "C" fn filter<F: Filter>(
         return sys::FLB_FILTER_NOTOUCH;
     }
     // SAFETY: the context that cb_init set; shared only, since several threads may be here.
-    let instance = unsafe { &*context.cast::<Instance<F>>() };
+    let Running { instance, emitter, .. } = unsafe { &*context.cast::<Running<F>>() };
+    if emitter.is_some_and(|emitter| emitter.is(input)) {
+        return sys::FLB_FILTER_NOTOUCH;
+    }
     let chunk = Chunk {
         // SAFETY: the host lends `tag_len` bytes for the call.
         tag: unsafe { slice::from_raw_parts(tag.cast(), usize::try_from(tag_len).unwrap_or(0)) },
@@ -211,7 +243,11 @@ unsafe extern "C" fn exit<F: Filter>(context: *mut c_void, _: *mut sys::flb_conf
         return 0;
     }
     // SAFETY: the context that cb_init made with Box::into_raw, given back once.
-    let instance = unsafe { Box::from_raw(context.cast::<Instance<F>>()) };
+    let Running { instance, emitter, gate } = *unsafe { Box::from_raw(context.cast::<Running<F>>()) };
+    if let Some(emitter) = emitter {
+        emitter.rests();
+    }
     instance.end();
+    gate.close();
     0
 }

@@ -9,8 +9,15 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use super::{elf, sys};
-use crate::plugin::{self, Refusal};
+use super::{
+    elf,
+    metrics::{self, Gate},
+    sys,
+};
+use crate::{
+    metrics::{Gauges, Metric},
+    plugin::{self, Refusal},
+};
 
 /// What we support, for the sentence that refuses the rest.
 const SUPPORTED: &str = "2.0.0 to 5.1.1";
@@ -59,6 +66,13 @@ functions! {
     flb_input_set_collector_time: flb_input_set_collector_time_fn,
     flb_input_set_collector_event: flb_input_set_collector_event_fn,
     flb_input_log_append_records: flb_input_log_append_records_fn,
+    flb_input_log_append: flb_input_log_append_fn,
+    flb_input_new: flb_input_new_fn,
+    flb_input_set_property: flb_input_set_property_fn,
+    flb_input_instance_init: flb_input_instance_init_fn,
+    flb_input_instance_destroy: flb_input_instance_destroy_fn,
+    flb_storage_input_create: flb_storage_input_create_fn,
+    flb_engine_flush: flb_engine_flush_fn,
     flb_output_name: flb_output_name_fn,
     flb_output_set_property: flb_output_set_property_fn,
     flb_output_enable_multi_threading: flb_output_enable_multi_threading_fn,
@@ -69,6 +83,10 @@ functions! {
     flb_parser_do: flb_parser_do_fn,
     cmt_create: cmt_create_fn,
     cmt_destroy: cmt_destroy_fn,
+    cmt_counter_create: cmt_counter_create_fn,
+    cmt_counter_set: cmt_counter_set_fn,
+    cmt_gauge_create: cmt_gauge_create_fn,
+    cmt_gauge_set: cmt_gauge_set_fn,
     flb_metrics_fluentbit_add: flb_metrics_fluentbit_add_fn,
     cmt_encode_text_create: cmt_encode_text_create_fn,
     cmt_encode_text_destroy: cmt_encode_text_destroy_fn,
@@ -215,14 +233,28 @@ pub(super) unsafe fn text(text: *const c_char) -> Option<String> {
     Some(unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned())
 }
 
-/// The host while a filter starts: answers through the config that its `cb_init` got.
-pub(super) struct Starting {
+/// The host while a filter starts: answers through what its `cb_init` got.
+pub(super) struct Starting<'a> {
+    pub(super) plugin: &'static str,
+    pub(super) ins: *mut sys::flb_filter_instance,
     pub(super) config: *mut sys::flb_config,
+    pub(super) gate: Gate,
+    /// Makes the filter's emitter.
+    pub(super) emitter: &'a dyn Fn() -> Result<(), &'static str>,
 }
 
-impl plugin::Host for Starting {
+impl plugin::Host for Starting<'_> {
     fn parsers(&self) -> Arc<dyn plugin::Parsers> {
         Arc::new(HostParsers(self.config))
+    }
+
+    fn metrics(&self, metrics: &'static [Metric]) -> Result<Box<dyn Gauges>, String> {
+        // SAFETY: both are what cb_init got, which is under way; it, or cb_exit, closes the gate.
+        unsafe { metrics::show(self.ins, self.config, self.plugin, metrics, &self.gate) }
+    }
+
+    fn emitter(&self) -> Result<(), &'static str> {
+        (self.emitter)()
     }
 }
 

@@ -6,12 +6,14 @@
 
 mod config_map;
 mod elf;
+mod emitter;
 mod filter;
 mod guard;
 mod host;
 mod input;
 mod instance;
 mod log;
+mod metrics;
 mod output;
 #[allow(
     dead_code,

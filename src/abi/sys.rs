@@ -61,6 +61,21 @@ pub struct cmt {
     _unused: [u8; 0],
 }
 #[repr(C)]
+#[derive(Debug)]
+pub struct cmt_counter {
+    _unused: [u8; 0],
+}
+#[repr(C)]
+#[derive(Debug)]
+pub struct cmt_gauge {
+    _unused: [u8; 0],
+}
+#[repr(C)]
+#[derive(Debug)]
+pub struct cio_ctx {
+    _unused: [u8; 0],
+}
+#[repr(C)]
 #[derive(Debug, Copy, Clone)]
 pub struct flb_config_head {
     pub ch_event: [u64; 9usize],
@@ -96,6 +111,288 @@ const _: () = {
     ["Alignment of mk_list"][::core::mem::align_of::<mk_list>() - 8usize];
     ["Offset of field: mk_list::prev"][::core::mem::offset_of!(mk_list, prev) - 0usize];
     ["Offset of field: mk_list::next"][::core::mem::offset_of!(mk_list, next) - 8usize];
+};
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct flb_filter_instance_184 {
+    pub id: ::core::ffi::c_int,
+    pub log_level: ::core::ffi::c_int,
+    pub name: [::core::ffi::c_char; 32usize],
+    pub alias: *const ::core::ffi::c_char,
+    pub match_: [*mut ::core::ffi::c_void; 2usize],
+    pub context: *mut ::core::ffi::c_void,
+    pub data: *mut ::core::ffi::c_void,
+    pub p: *mut ::core::ffi::c_void,
+    pub properties: mk_list,
+    pub config_map: *mut mk_list,
+    pub _head: mk_list,
+    pub cmt: *mut cmt,
+    pub counters: [*mut ::core::ffi::c_void; 4usize],
+    pub metrics: *mut ::core::ffi::c_void,
+    pub config: *mut flb_config,
+}
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of flb_filter_instance_184"][::core::mem::size_of::<flb_filter_instance_184>() - 184usize];
+    ["Alignment of flb_filter_instance_184"][::core::mem::align_of::<flb_filter_instance_184>() - 8usize];
+    ["Offset of field: flb_filter_instance_184::id"]
+        [::core::mem::offset_of!(flb_filter_instance_184, id) - 0usize];
+    ["Offset of field: flb_filter_instance_184::log_level"]
+        [::core::mem::offset_of!(flb_filter_instance_184, log_level) - 4usize];
+    ["Offset of field: flb_filter_instance_184::name"]
+        [::core::mem::offset_of!(flb_filter_instance_184, name) - 8usize];
+    ["Offset of field: flb_filter_instance_184::alias"]
+        [::core::mem::offset_of!(flb_filter_instance_184, alias) - 40usize];
+    ["Offset of field: flb_filter_instance_184::match_"]
+        [::core::mem::offset_of!(flb_filter_instance_184, match_) - 48usize];
+    ["Offset of field: flb_filter_instance_184::context"]
+        [::core::mem::offset_of!(flb_filter_instance_184, context) - 64usize];
+    ["Offset of field: flb_filter_instance_184::data"]
+        [::core::mem::offset_of!(flb_filter_instance_184, data) - 72usize];
+    ["Offset of field: flb_filter_instance_184::p"]
+        [::core::mem::offset_of!(flb_filter_instance_184, p) - 80usize];
+    ["Offset of field: flb_filter_instance_184::properties"]
+        [::core::mem::offset_of!(flb_filter_instance_184, properties) - 88usize];
+    ["Offset of field: flb_filter_instance_184::config_map"]
+        [::core::mem::offset_of!(flb_filter_instance_184, config_map) - 104usize];
+    ["Offset of field: flb_filter_instance_184::_head"]
+        [::core::mem::offset_of!(flb_filter_instance_184, _head) - 112usize];
+    ["Offset of field: flb_filter_instance_184::cmt"]
+        [::core::mem::offset_of!(flb_filter_instance_184, cmt) - 128usize];
+    ["Offset of field: flb_filter_instance_184::counters"]
+        [::core::mem::offset_of!(flb_filter_instance_184, counters) - 136usize];
+    ["Offset of field: flb_filter_instance_184::metrics"]
+        [::core::mem::offset_of!(flb_filter_instance_184, metrics) - 168usize];
+    ["Offset of field: flb_filter_instance_184::config"]
+        [::core::mem::offset_of!(flb_filter_instance_184, config) - 176usize];
+};
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct flb_filter_instance_192 {
+    pub event_type: ::core::ffi::c_int,
+    pub id: ::core::ffi::c_int,
+    pub log_level: ::core::ffi::c_int,
+    pub log_suppress_interval: ::core::ffi::c_int,
+    pub name: [::core::ffi::c_char; 32usize],
+    pub alias: *const ::core::ffi::c_char,
+    pub match_: [*mut ::core::ffi::c_void; 2usize],
+    pub context: *mut ::core::ffi::c_void,
+    pub data: *mut ::core::ffi::c_void,
+    pub p: *mut ::core::ffi::c_void,
+    pub properties: mk_list,
+    pub config_map: *mut mk_list,
+    pub _head: mk_list,
+    pub cmt: *mut cmt,
+    pub counters: [*mut ::core::ffi::c_void; 4usize],
+    pub metrics: *mut ::core::ffi::c_void,
+    pub config: *mut flb_config,
+}
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of flb_filter_instance_192"][::core::mem::size_of::<flb_filter_instance_192>() - 192usize];
+    ["Alignment of flb_filter_instance_192"][::core::mem::align_of::<flb_filter_instance_192>() - 8usize];
+    ["Offset of field: flb_filter_instance_192::event_type"]
+        [::core::mem::offset_of!(flb_filter_instance_192, event_type) - 0usize];
+    ["Offset of field: flb_filter_instance_192::id"]
+        [::core::mem::offset_of!(flb_filter_instance_192, id) - 4usize];
+    ["Offset of field: flb_filter_instance_192::log_level"]
+        [::core::mem::offset_of!(flb_filter_instance_192, log_level) - 8usize];
+    ["Offset of field: flb_filter_instance_192::log_suppress_interval"]
+        [::core::mem::offset_of!(flb_filter_instance_192, log_suppress_interval) - 12usize];
+    ["Offset of field: flb_filter_instance_192::name"]
+        [::core::mem::offset_of!(flb_filter_instance_192, name) - 16usize];
+    ["Offset of field: flb_filter_instance_192::alias"]
+        [::core::mem::offset_of!(flb_filter_instance_192, alias) - 48usize];
+    ["Offset of field: flb_filter_instance_192::match_"]
+        [::core::mem::offset_of!(flb_filter_instance_192, match_) - 56usize];
+    ["Offset of field: flb_filter_instance_192::context"]
+        [::core::mem::offset_of!(flb_filter_instance_192, context) - 72usize];
+    ["Offset of field: flb_filter_instance_192::data"]
+        [::core::mem::offset_of!(flb_filter_instance_192, data) - 80usize];
+    ["Offset of field: flb_filter_instance_192::p"]
+        [::core::mem::offset_of!(flb_filter_instance_192, p) - 88usize];
+    ["Offset of field: flb_filter_instance_192::properties"]
+        [::core::mem::offset_of!(flb_filter_instance_192, properties) - 96usize];
+    ["Offset of field: flb_filter_instance_192::config_map"]
+        [::core::mem::offset_of!(flb_filter_instance_192, config_map) - 112usize];
+    ["Offset of field: flb_filter_instance_192::_head"]
+        [::core::mem::offset_of!(flb_filter_instance_192, _head) - 120usize];
+    ["Offset of field: flb_filter_instance_192::cmt"]
+        [::core::mem::offset_of!(flb_filter_instance_192, cmt) - 136usize];
+    ["Offset of field: flb_filter_instance_192::counters"]
+        [::core::mem::offset_of!(flb_filter_instance_192, counters) - 144usize];
+    ["Offset of field: flb_filter_instance_192::metrics"]
+        [::core::mem::offset_of!(flb_filter_instance_192, metrics) - 176usize];
+    ["Offset of field: flb_filter_instance_192::config"]
+        [::core::mem::offset_of!(flb_filter_instance_192, config) - 184usize];
+};
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct flb_filter_instance_200 {
+    pub event_type: ::core::ffi::c_int,
+    pub id: ::core::ffi::c_int,
+    pub log_level: ::core::ffi::c_int,
+    pub log_suppress_interval: ::core::ffi::c_int,
+    pub name: [::core::ffi::c_char; 32usize],
+    pub alias: *const ::core::ffi::c_char,
+    pub match_: [*mut ::core::ffi::c_void; 2usize],
+    pub parent_processor: *mut ::core::ffi::c_void,
+    pub context: *mut ::core::ffi::c_void,
+    pub data: *mut ::core::ffi::c_void,
+    pub p: *mut ::core::ffi::c_void,
+    pub properties: mk_list,
+    pub config_map: *mut mk_list,
+    pub _head: mk_list,
+    pub cmt: *mut cmt,
+    pub counters: [*mut ::core::ffi::c_void; 4usize],
+    pub metrics: *mut ::core::ffi::c_void,
+    pub config: *mut flb_config,
+}
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of flb_filter_instance_200"][::core::mem::size_of::<flb_filter_instance_200>() - 200usize];
+    ["Alignment of flb_filter_instance_200"][::core::mem::align_of::<flb_filter_instance_200>() - 8usize];
+    ["Offset of field: flb_filter_instance_200::event_type"]
+        [::core::mem::offset_of!(flb_filter_instance_200, event_type) - 0usize];
+    ["Offset of field: flb_filter_instance_200::id"]
+        [::core::mem::offset_of!(flb_filter_instance_200, id) - 4usize];
+    ["Offset of field: flb_filter_instance_200::log_level"]
+        [::core::mem::offset_of!(flb_filter_instance_200, log_level) - 8usize];
+    ["Offset of field: flb_filter_instance_200::log_suppress_interval"]
+        [::core::mem::offset_of!(flb_filter_instance_200, log_suppress_interval) - 12usize];
+    ["Offset of field: flb_filter_instance_200::name"]
+        [::core::mem::offset_of!(flb_filter_instance_200, name) - 16usize];
+    ["Offset of field: flb_filter_instance_200::alias"]
+        [::core::mem::offset_of!(flb_filter_instance_200, alias) - 48usize];
+    ["Offset of field: flb_filter_instance_200::match_"]
+        [::core::mem::offset_of!(flb_filter_instance_200, match_) - 56usize];
+    ["Offset of field: flb_filter_instance_200::parent_processor"]
+        [::core::mem::offset_of!(flb_filter_instance_200, parent_processor) - 72usize];
+    ["Offset of field: flb_filter_instance_200::context"]
+        [::core::mem::offset_of!(flb_filter_instance_200, context) - 80usize];
+    ["Offset of field: flb_filter_instance_200::data"]
+        [::core::mem::offset_of!(flb_filter_instance_200, data) - 88usize];
+    ["Offset of field: flb_filter_instance_200::p"]
+        [::core::mem::offset_of!(flb_filter_instance_200, p) - 96usize];
+    ["Offset of field: flb_filter_instance_200::properties"]
+        [::core::mem::offset_of!(flb_filter_instance_200, properties) - 104usize];
+    ["Offset of field: flb_filter_instance_200::config_map"]
+        [::core::mem::offset_of!(flb_filter_instance_200, config_map) - 120usize];
+    ["Offset of field: flb_filter_instance_200::_head"]
+        [::core::mem::offset_of!(flb_filter_instance_200, _head) - 128usize];
+    ["Offset of field: flb_filter_instance_200::cmt"]
+        [::core::mem::offset_of!(flb_filter_instance_200, cmt) - 144usize];
+    ["Offset of field: flb_filter_instance_200::counters"]
+        [::core::mem::offset_of!(flb_filter_instance_200, counters) - 152usize];
+    ["Offset of field: flb_filter_instance_200::metrics"]
+        [::core::mem::offset_of!(flb_filter_instance_200, metrics) - 184usize];
+    ["Offset of field: flb_filter_instance_200::config"]
+        [::core::mem::offset_of!(flb_filter_instance_200, config) - 192usize];
+};
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct flb_filter_instance_216 {
+    pub event_type: ::core::ffi::c_int,
+    pub id: ::core::ffi::c_int,
+    pub log_level: ::core::ffi::c_int,
+    pub log_suppress_interval: ::core::ffi::c_int,
+    pub name: [::core::ffi::c_char; 32usize],
+    pub alias: *const ::core::ffi::c_char,
+    pub match_: [*mut ::core::ffi::c_void; 2usize],
+    pub parent_processor: *mut ::core::ffi::c_void,
+    pub context: *mut ::core::ffi::c_void,
+    pub data: *mut ::core::ffi::c_void,
+    pub p: *mut ::core::ffi::c_void,
+    pub properties: mk_list,
+    pub config_map: *mut mk_list,
+    pub _head: mk_list,
+    pub cmt: *mut cmt,
+    pub counters: [*mut ::core::ffi::c_void; 5usize],
+    pub metrics: *mut ::core::ffi::c_void,
+    pub notification_channel: ::core::ffi::c_int,
+    pub config: *mut flb_config,
+}
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of flb_filter_instance_216"][::core::mem::size_of::<flb_filter_instance_216>() - 216usize];
+    ["Alignment of flb_filter_instance_216"][::core::mem::align_of::<flb_filter_instance_216>() - 8usize];
+    ["Offset of field: flb_filter_instance_216::event_type"]
+        [::core::mem::offset_of!(flb_filter_instance_216, event_type) - 0usize];
+    ["Offset of field: flb_filter_instance_216::id"]
+        [::core::mem::offset_of!(flb_filter_instance_216, id) - 4usize];
+    ["Offset of field: flb_filter_instance_216::log_level"]
+        [::core::mem::offset_of!(flb_filter_instance_216, log_level) - 8usize];
+    ["Offset of field: flb_filter_instance_216::log_suppress_interval"]
+        [::core::mem::offset_of!(flb_filter_instance_216, log_suppress_interval) - 12usize];
+    ["Offset of field: flb_filter_instance_216::name"]
+        [::core::mem::offset_of!(flb_filter_instance_216, name) - 16usize];
+    ["Offset of field: flb_filter_instance_216::alias"]
+        [::core::mem::offset_of!(flb_filter_instance_216, alias) - 48usize];
+    ["Offset of field: flb_filter_instance_216::match_"]
+        [::core::mem::offset_of!(flb_filter_instance_216, match_) - 56usize];
+    ["Offset of field: flb_filter_instance_216::parent_processor"]
+        [::core::mem::offset_of!(flb_filter_instance_216, parent_processor) - 72usize];
+    ["Offset of field: flb_filter_instance_216::context"]
+        [::core::mem::offset_of!(flb_filter_instance_216, context) - 80usize];
+    ["Offset of field: flb_filter_instance_216::data"]
+        [::core::mem::offset_of!(flb_filter_instance_216, data) - 88usize];
+    ["Offset of field: flb_filter_instance_216::p"]
+        [::core::mem::offset_of!(flb_filter_instance_216, p) - 96usize];
+    ["Offset of field: flb_filter_instance_216::properties"]
+        [::core::mem::offset_of!(flb_filter_instance_216, properties) - 104usize];
+    ["Offset of field: flb_filter_instance_216::config_map"]
+        [::core::mem::offset_of!(flb_filter_instance_216, config_map) - 120usize];
+    ["Offset of field: flb_filter_instance_216::_head"]
+        [::core::mem::offset_of!(flb_filter_instance_216, _head) - 128usize];
+    ["Offset of field: flb_filter_instance_216::cmt"]
+        [::core::mem::offset_of!(flb_filter_instance_216, cmt) - 144usize];
+    ["Offset of field: flb_filter_instance_216::counters"]
+        [::core::mem::offset_of!(flb_filter_instance_216, counters) - 152usize];
+    ["Offset of field: flb_filter_instance_216::metrics"]
+        [::core::mem::offset_of!(flb_filter_instance_216, metrics) - 192usize];
+    ["Offset of field: flb_filter_instance_216::notification_channel"]
+        [::core::mem::offset_of!(flb_filter_instance_216, notification_channel) - 200usize];
+    ["Offset of field: flb_filter_instance_216::config"]
+        [::core::mem::offset_of!(flb_filter_instance_216, config) - 208usize];
+};
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct cio_stream {
+    pub type_: ::core::ffi::c_int,
+    pub name: *mut ::core::ffi::c_char,
+    pub _head: mk_list,
+    pub chunks: mk_list,
+    pub chunks_up: mk_list,
+    pub chunks_down: mk_list,
+    pub parent: *mut ::core::ffi::c_void,
+}
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of cio_stream"][::core::mem::size_of::<cio_stream>() - 88usize];
+    ["Alignment of cio_stream"][::core::mem::align_of::<cio_stream>() - 8usize];
+    ["Offset of field: cio_stream::type_"][::core::mem::offset_of!(cio_stream, type_) - 0usize];
+    ["Offset of field: cio_stream::name"][::core::mem::offset_of!(cio_stream, name) - 8usize];
+    ["Offset of field: cio_stream::_head"][::core::mem::offset_of!(cio_stream, _head) - 16usize];
+    ["Offset of field: cio_stream::chunks"][::core::mem::offset_of!(cio_stream, chunks) - 32usize];
+    ["Offset of field: cio_stream::chunks_up"][::core::mem::offset_of!(cio_stream, chunks_up) - 48usize];
+    ["Offset of field: cio_stream::chunks_down"][::core::mem::offset_of!(cio_stream, chunks_down) - 64usize];
+    ["Offset of field: cio_stream::parent"][::core::mem::offset_of!(cio_stream, parent) - 80usize];
+};
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct flb_storage_input {
+    pub type_: ::core::ffi::c_int,
+    pub stream: *mut cio_stream,
+    pub cio: *mut cio_ctx,
+}
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of flb_storage_input"][::core::mem::size_of::<flb_storage_input>() - 24usize];
+    ["Alignment of flb_storage_input"][::core::mem::align_of::<flb_storage_input>() - 8usize];
+    ["Offset of field: flb_storage_input::type_"][::core::mem::offset_of!(flb_storage_input, type_) - 0usize];
+    ["Offset of field: flb_storage_input::stream"]
+        [::core::mem::offset_of!(flb_storage_input, stream) - 8usize];
+    ["Offset of field: flb_storage_input::cio"][::core::mem::offset_of!(flb_storage_input, cio) - 16usize];
 };
 #[repr(C)]
 #[derive(Debug, Copy, Clone)]
@@ -920,6 +1217,32 @@ pub type flb_input_log_append_records_fn = ::core::option::Option<
         size: usize,
     ) -> ::core::ffi::c_int,
 >;
+pub type flb_input_new_fn = ::core::option::Option<
+    unsafe extern "C" fn(
+        arg1: *mut flb_config,
+        plugin: *const ::core::ffi::c_char,
+        data: *mut ::core::ffi::c_void,
+        public_only: ::core::ffi::c_int,
+    ) -> *mut flb_input_instance,
+>;
+pub type flb_input_set_property_fn = ::core::option::Option<
+    unsafe extern "C" fn(
+        arg1: *mut flb_input_instance,
+        key: *const ::core::ffi::c_char,
+        value: *const ::core::ffi::c_char,
+    ) -> ::core::ffi::c_int,
+>;
+pub type flb_input_instance_init_fn = ::core::option::Option<
+    unsafe extern "C" fn(arg1: *mut flb_input_instance, arg2: *mut flb_config) -> ::core::ffi::c_int,
+>;
+pub type flb_input_instance_destroy_fn =
+    ::core::option::Option<unsafe extern "C" fn(arg1: *mut flb_input_instance)>;
+pub type flb_storage_input_create_fn = ::core::option::Option<
+    unsafe extern "C" fn(arg1: *mut cio_ctx, arg2: *mut flb_input_instance) -> ::core::ffi::c_int,
+>;
+pub type flb_engine_flush_fn = ::core::option::Option<
+    unsafe extern "C" fn(arg1: *mut flb_config, input: *mut ::core::ffi::c_void) -> ::core::ffi::c_int,
+>;
 pub type flb_output_name_fn = ::core::option::Option<
     unsafe extern "C" fn(arg1: *mut flb_output_instance) -> *const ::core::ffi::c_char,
 >;
@@ -975,6 +1298,46 @@ pub type cmt_create_fn = ::core::option::Option<unsafe extern "C" fn() -> *mut c
 pub type cmt_destroy_fn = ::core::option::Option<unsafe extern "C" fn(arg1: *mut cmt)>;
 pub type flb_metrics_fluentbit_add_fn =
     ::core::option::Option<unsafe extern "C" fn(arg1: *mut flb_config, arg2: *mut cmt) -> ::core::ffi::c_int>;
+pub type cmt_counter_create_fn = ::core::option::Option<
+    unsafe extern "C" fn(
+        arg1: *mut cmt,
+        ns: *const ::core::ffi::c_char,
+        subsystem: *const ::core::ffi::c_char,
+        name: *const ::core::ffi::c_char,
+        help: *const ::core::ffi::c_char,
+        labels: ::core::ffi::c_int,
+        keys: *const *const ::core::ffi::c_char,
+    ) -> *mut cmt_counter,
+>;
+pub type cmt_counter_set_fn = ::core::option::Option<
+    unsafe extern "C" fn(
+        arg1: *mut cmt_counter,
+        time: u64,
+        value: f64,
+        labels: ::core::ffi::c_int,
+        values: *const *const ::core::ffi::c_char,
+    ) -> ::core::ffi::c_int,
+>;
+pub type cmt_gauge_create_fn = ::core::option::Option<
+    unsafe extern "C" fn(
+        arg1: *mut cmt,
+        ns: *const ::core::ffi::c_char,
+        subsystem: *const ::core::ffi::c_char,
+        name: *const ::core::ffi::c_char,
+        help: *const ::core::ffi::c_char,
+        labels: ::core::ffi::c_int,
+        keys: *const *const ::core::ffi::c_char,
+    ) -> *mut cmt_gauge,
+>;
+pub type cmt_gauge_set_fn = ::core::option::Option<
+    unsafe extern "C" fn(
+        arg1: *mut cmt_gauge,
+        time: u64,
+        value: f64,
+        labels: ::core::ffi::c_int,
+        values: *const *const ::core::ffi::c_char,
+    ) -> ::core::ffi::c_int,
+>;
 pub type cmt_encode_text_create_fn =
     ::core::option::Option<unsafe extern "C" fn(arg1: *mut cmt) -> *mut ::core::ffi::c_char>;
 pub type cmt_encode_text_destroy_fn =

@@ -3,23 +3,15 @@
 //! Serves the keeper thread; nothing else touches the file. Invariant: rows and resourceVersion of a change are
 //! committed together or not at all.
 
-use std::{
-    fs, io,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::path::PathBuf;
 
-use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use tracing::warn;
 
-use super::{
-    cursor::{Change, Cursor, Position, Row},
-    time,
-};
+use super::cursor::{Change, Cursor, Position, Row};
+use crate::sqlite::{self, Error};
 
 const SCHEMA_VERSION: i64 = 1;
-/// How long a statement waits for another process that has the file locked.
-const BUSY_LIMIT: Duration = Duration::from_secs(5);
 
 const SCHEMA: &str = "
     CREATE TABLE cursor (
@@ -80,37 +72,6 @@ pub struct Settings {
     pub exclusive: bool,
 }
 
-/// Why the file can't be used.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum Error {
-    /// SQLite said so.
-    #[error(transparent)]
-    Sqlite(#[from] rusqlite::Error),
-    /// `PRAGMA quick_check` said so.
-    #[error("{0}")]
-    Damaged(String),
-    /// A later release wrote it.
-    #[error("its schema version {0} is newer than {SCHEMA_VERSION}, which this release knows")]
-    Newer(i64),
-    /// The damaged file can't be renamed.
-    #[error("it is damaged and can't be set aside: {0}")]
-    SetAside(io::Error),
-}
-
-impl Error {
-    /// Whether the file is of no use any more.
-    pub(super) fn is_damage(&self) -> bool {
-        match self {
-            Error::Damaged(_) => true,
-            Error::Sqlite(error) => matches!(
-                error.sqlite_error_code(),
-                Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
-            ),
-            Error::Newer(_) | Error::SetAside(_) => false,
-        }
-    }
-}
-
 /// The open file, for one scope.
 #[derive(Debug)]
 pub(super) struct Db {
@@ -122,33 +83,25 @@ impl Db {
     /// Opens the file and reads what it remembers of `scope`. A damaged file is renamed, with a warning, and a new one
     /// is started.
     pub(super) fn open(settings: &Settings, scope: &str) -> Result<(Self, Cursor), Error> {
-        match Self::try_open(settings, scope) {
-            Err(error) if error.is_damage() => {
-                let aside = set_aside(&settings.path).map_err(Error::SetAside)?;
-                warn!(
-                    "db {}: damaged ({error}), set aside as {}, and started anew: events that are still in the \
-                     cluster are sent again",
-                    settings.path.display(),
-                    aside.display()
-                );
-                Self::try_open(settings, scope)
-            }
-            done => done,
-        }
+        let told = |error: &Error, aside: &std::path::Path| {
+            warn!(
+                "db {}: damaged ({error}), set aside as {}, and started anew: events that are still in the \
+                 cluster are sent again",
+                settings.path.display(),
+                aside.display()
+            );
+        };
+        sqlite::open_or_renew(&settings.path, || Self::try_open(settings, scope), told)
     }
 
     fn try_open(settings: &Settings, scope: &str) -> Result<(Self, Cursor), Error> {
         let mut connection = Connection::open(&settings.path)?;
-        connection.busy_timeout(BUSY_LIMIT)?;
+        connection.busy_timeout(sqlite::BUSY_LIMIT)?;
         if settings.exclusive {
             connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
         }
-        check(&connection)?;
-        match connection.query_row("PRAGMA user_version", [], |row| row.get(0))? {
-            0 => create(&mut connection)?,
-            SCHEMA_VERSION => {}
-            newer => return Err(Error::Newer(newer)),
-        }
+        sqlite::check(&connection)?;
+        sqlite::set_schema(&mut connection, SCHEMA_VERSION, SCHEMA)?;
         set_durability(&connection, settings)?;
         let db = Self { connection, scope: scope.to_owned() };
         let cursor = db.load()?;
@@ -191,10 +144,7 @@ impl Db {
         }
         transaction.commit()?;
         if change.forget.is_some() {
-            // A step frees a page.
-            let mut vacuum = self.connection.prepare_cached("PRAGMA incremental_vacuum")?;
-            let mut freed = vacuum.query([])?;
-            while freed.next()?.is_some() {}
+            sqlite::shrink(&self.connection)?;
         }
         Ok(())
     }
@@ -206,20 +156,6 @@ impl Db {
     pub(super) fn refuse_writes(&self, refuse: bool) {
         self.connection.pragma_update(None, "query_only", refuse).unwrap();
     }
-}
-
-fn check(connection: &Connection) -> Result<(), Error> {
-    let answer: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
-    if answer == "ok" { Ok(()) } else { Err(Error::Damaged(answer)) }
-}
-
-fn create(connection: &mut Connection) -> Result<(), Error> {
-    connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
-    let transaction = connection.transaction()?;
-    transaction.execute_batch(SCHEMA)?;
-    transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
-    transaction.commit()?;
-    Ok(())
 }
 
 fn set_durability(connection: &Connection, settings: &Settings) -> Result<(), Error> {
@@ -242,26 +178,10 @@ fn set_durability(connection: &Connection, settings: &Settings) -> Result<(), Er
     Ok(())
 }
 
-/// Renames the file and what SQLite keeps beside it, so that no old journal is played into a new file.
-fn set_aside(path: &Path) -> io::Result<PathBuf> {
-    let with = |path: &Path, suffix: &str| {
-        let mut name = path.as_os_str().to_owned();
-        name.push(suffix);
-        PathBuf::from(name)
-    };
-    let aside = with(path, &format!(".damaged-{}", time::now()));
-    fs::rename(path, &aside)?;
-    for suffix in ["-wal", "-shm", "-journal"] {
-        match fs::rename(with(path, suffix), with(&aside, suffix)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-    }
-    Ok(aside)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     fn settings(folder: &Path) -> Settings {
@@ -322,20 +242,5 @@ mod tests {
         assert_eq!(db.connection.query_row(count, [], |row| row.get(0)), Ok(1));
         drop(db);
         assert!(Db::open(&settings, "scope").unwrap().1.knows("ours"));
-    }
-
-    #[test]
-    fn what_sqlite_keeps_beside_a_file_is_set_aside_with_it() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("events.db");
-        for suffix in ["", "-wal", "-shm"] {
-            fs::write(folder.path().join(format!("events.db{suffix}")), suffix).unwrap();
-        }
-        let aside = set_aside(&path).unwrap();
-        let aside = aside.to_str().unwrap();
-        for suffix in ["", "-wal", "-shm"] {
-            assert_eq!(fs::read_to_string(format!("{aside}{suffix}")).unwrap(), suffix);
-        }
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3);
     }
 }

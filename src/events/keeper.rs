@@ -13,9 +13,9 @@ use tracing::{info, warn};
 
 use super::{
     cursor::{Change, Cursor},
-    db::{Db, Error, Settings},
+    db::{Db, Settings},
 };
-use crate::runtime::Tasks;
+use crate::{runtime::Tasks, sqlite::Error};
 
 /// After a failure the disk is left alone for so long.
 const RETRY_AFTER: Duration = Duration::from_secs(10);

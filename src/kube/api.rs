@@ -1,4 +1,4 @@
-//! Reads from the API server, typed or as they come: one object, a page of a list, a watch.
+//! Requests to the API server, typed or as they come: one object, a page of a list, a watch, a question.
 //!
 //! Serves the pod watch, its look-ups and the events input, over kube's client. Invariants: every failure is a
 //! sentence with what the server said, and how long it asked to be left alone; an event that can't be read costs no
@@ -13,14 +13,17 @@ use hyper::{
     header::{ACCEPT, HeaderValue},
 };
 use kube::{
-    api::{GetParams, ListParams},
+    api::{GetParams, ListParams, PostParams},
     client::Body,
     core::{Status, WatchEvent},
 };
 use serde::{Deserialize, de::DeserializeOwned};
 use thiserror::Error;
 
-use super::frame::{Line, Lines};
+use super::{
+    frame::{Line, Lines},
+    items::Items,
+};
 use crate::http::{percent_encode, retry_after};
 
 /// How much of an error's body is read.
@@ -100,13 +103,18 @@ impl From<kube::Error> for Failure {
 }
 
 /// A page of a list.
-#[derive(Debug, Deserialize)]
+#[derive(Debug)]
 pub struct Page<T> {
     /// Version and continuation.
     pub metadata: PageMeta,
     /// The objects.
-    #[serde(default = "Vec::new")]
     pub items: Vec<T>,
+}
+
+/// What stands around the objects of a list.
+#[derive(Deserialize)]
+struct Around {
+    metadata: PageMeta,
 }
 
 /// What a page says of itself.
@@ -144,9 +152,31 @@ impl Resource {
         self.read(request.map_err(kube::core::request::Error::BuildRequest)).await
     }
 
+    /// One page of a list, its objects one by one as they come; answers what the page says of itself.
+    pub async fn each<T: DeserializeOwned>(
+        &self,
+        params: &ListParams,
+        mut each: impl FnMut(Result<T, Failure>),
+    ) -> Result<PageMeta, Failure> {
+        let mut stream = Stream(self.send(self.request.list(params)).await?.into_body());
+        let mut items = Items::default();
+        while let Some(bytes) = stream.next().await {
+            items.push(&bytes?, |object| each(parse(object))).map_err(Failure::unreadable)?;
+        }
+        let around = items.end().map_err(Failure::unreadable)?;
+        Ok(parse::<Around>(&around)?.metadata)
+    }
+
+    /// Creates an object; what the server made of it.
+    pub async fn create<T: DeserializeOwned>(&self, object: &serde_json::Value) -> Result<T, Failure> {
+        parse(&self.read(self.request.create(&PostParams::default(), object.to_string().into_bytes())).await?)
+    }
+
     /// One page of a list.
     pub async fn page<T: DeserializeOwned>(&self, params: &ListParams) -> Result<Page<T>, Failure> {
-        parse(&self.list(params).await?)
+        let mut items = Vec::new();
+        let metadata = self.each(params, |item| items.push(item)).await?;
+        Ok(Page { metadata, items: items.into_iter().collect::<Result<_, _>>()? })
     }
 
     /// One page of a list, as it came.

@@ -27,7 +27,7 @@ use crate::{
     http::{self, causes},
     stamp::Stamp,
     tls::Tls,
-    token::Token,
+    token::Bearer,
 };
 
 /// The address of the API server inside a cluster.
@@ -44,6 +44,8 @@ pub const IN_CLUSTER_NAMESPACE: &str = "/var/run/secrets/kubernetes.io/serviceac
 pub struct ClientConfig {
     /// `http://` or `https://`, a host (IPv6 in brackets), and if need be a port and a path.
     pub url: String,
+    /// What stands before `ca_file` in the name of the operator's option, for errors to name it.
+    pub option_prefix: &'static str,
     /// Trusted certificates in PEM form; the system's own if there is neither a file nor a folder.
     pub ca_file: Option<PathBuf>,
     /// A folder of such files.
@@ -54,6 +56,8 @@ pub struct ClientConfig {
     pub key_file: Option<PathBuf>,
     /// The file of the bearer token; no token is sent without it.
     pub token_file: Option<PathBuf>,
+    /// A command that prints the token, instead of the file.
+    pub token_command: Option<String>,
     /// The token is read again when it is older than this, or its file changed, or the server refused it.
     pub token_ttl: Duration,
     /// Whether the server's certificate is checked.
@@ -72,11 +76,13 @@ impl Default for ClientConfig {
     fn default() -> Self {
         Self {
             url: IN_CLUSTER_URL.into(),
+            option_prefix: "kube_",
             ca_file: Some(IN_CLUSTER_CA.into()),
             ca_path: None,
             crt_file: None,
             key_file: None,
             token_file: Some(IN_CLUSTER_TOKEN.into()),
+            token_command: None,
             token_ttl: Duration::from_secs(600),
             tls_verify: true,
             tls_verify_hostname: true,
@@ -145,7 +151,7 @@ struct Inner {
     prefix: String,
     tls: Tls,
     vhost: Option<ServerName<'static>>,
-    token: Option<Token>,
+    token: Option<Bearer>,
     connect_timeout: Duration,
     read_timeout: Duration,
     http: Mutex<Option<Http>>,
@@ -163,7 +169,7 @@ impl Connection {
     pub fn new(config: &ClientConfig) -> Result<Self, BadConfig> {
         let server = server(&config.url)?;
         let tls = Tls {
-            prefix: "kube_",
+            prefix: config.option_prefix,
             ca_file: config.ca_file.clone(),
             ca_path: config.ca_path.clone(),
             crt_file: config.crt_file.clone(),
@@ -179,7 +185,7 @@ impl Connection {
             server,
             tls,
             vhost,
-            token: config.token_file.clone().map(|path| Token::new(path, config.token_ttl)),
+            token: Bearer::new(config.token_command.clone(), config.token_file.clone(), config.token_ttl),
             connect_timeout: config.connect_timeout,
             read_timeout: config.read_timeout,
             http: Mutex::default(),
@@ -196,13 +202,19 @@ impl Connection {
         let (parts, body) = request.into_parts();
         let again = body.try_clone();
         let token = self.0.token.as_ref();
-        let sent = token.and_then(Token::header);
+        let sent = match token {
+            Some(token) => token.header().await,
+            None => None,
+        };
         let limit = self.pause_limit(&parts.uri);
         let response = self.send(&parts, body, sent.clone(), limit).await?;
         if response.status() != StatusCode::UNAUTHORIZED {
             return Ok(response);
         }
-        let fresh = token.and_then(Token::reread);
+        let fresh = match token {
+            Some(token) => token.renewed(sent.as_ref()).await,
+            None => None,
+        };
         match again {
             Some(body) if fresh != sent => self.send(&parts, body, fresh, limit).await,
             _ => Ok(response),

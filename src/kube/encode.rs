@@ -24,6 +24,7 @@ pub use self::{
 use super::{
     nodes::NodeMeta,
     pod::{Container, Namespace, Pod},
+    services::{Service, Services},
     tag::TagParts,
     verbatim::Verbatim,
     workload::Workload,
@@ -33,12 +34,14 @@ use crate::record::treatment::Treatment;
 /// What the API, or a file, says of a container's surroundings.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Known<'a> {
-    /// Its pod.
+    /// Its pod: the one that is [`meant`].
     pub pod: Option<&'a Pod>,
     /// Its namespace.
     pub namespace: Option<&'a Namespace>,
     /// Its node.
     pub node: Option<&'a NodeMeta>,
+    /// The agent of AWS, and the service that it has for the pod.
+    pub aws: Option<(&'a Services, Option<&'a Service>)>,
 }
 
 /// `kubernetes` with the time under `dummy`, in UTC.
@@ -51,7 +54,6 @@ pub fn dummy() -> Treatment {
 
 /// What `parts` and, where it is known, the API say of a container.
 pub fn treatment(layout: &Layout, parts: &TagParts, mut known: Known<'_>) -> Treatment {
-    known.pod = known.pod.filter(|pod| is_meant(parts, pod));
     if known.pod.is_none() {
         known.node = None;
     }
@@ -78,7 +80,7 @@ fn encode(layout: &Layout, parts: &TagParts, known: Known<'_>, maps: &Maps<'_>) 
     let mut pairs = match layout.namespace_only {
         true if layout.namespace_nested && has_namespace => namespace_alone(layout, parts, maps),
         true => Vec::new(),
-        false => kubernetes(layout, parts, known.pod, maps),
+        false => kubernetes(layout, parts, known, maps),
     };
     if has_namespace && !layout.namespace_nested {
         let mut fields = Fields::under("kubernetes_namespace");
@@ -90,17 +92,17 @@ fn encode(layout: &Layout, parts: &TagParts, known: Known<'_>, maps: &Maps<'_>) 
     pairs
 }
 
-/// Whether `pod` is the one that the tag names, not another that has its name now. A static pod's folder is named by
-/// the hash of its file.
-fn is_meant(parts: &TagParts, pod: &Pod) -> bool {
-    match (&parts.uid, &pod.meta.uid) {
-        (Some(tag), Some(api)) => tag == api || pod.is_mirror,
+/// `pod` if it is the one that the tag names, not another that has its name now. A static pod's folder is named by the
+/// hash of its file.
+pub fn meant<'a>(parts: &TagParts, pod: Option<&'a Pod>) -> Option<&'a Pod> {
+    pod.filter(|pod| match (&parts.uid, &pod.meta.uid) {
+        (Some(tag), Some(api)) => **tag == **api || pod.is_mirror,
         _ => true,
-    }
+    })
 }
 
-fn kubernetes(layout: &Layout, parts: &TagParts, pod: Option<&Pod>, maps: &Maps<'_>) -> Vec<u8> {
-    let more = &layout.more;
+fn kubernetes(layout: &Layout, parts: &TagParts, known: Known<'_>, maps: &Maps<'_>) -> Vec<u8> {
+    let (more, pod) = (&layout.more, known.pod);
     let container = pod.and_then(|pod| status(parts, pod));
     let docker_id = parts.docker_id.as_deref().or_else(|| container.and_then(|c| current_id(parts, c)));
     // The status entry, unless that is about another run of the container.
@@ -110,6 +112,9 @@ fn kubernetes(layout: &Layout, parts: &TagParts, pod: Option<&Pod>, maps: &Maps<
     fields.text("pod_name", Some(&parts.pod));
     fields.text("namespace_name", Some(&parts.namespace));
     let pod = pod.filter(|_| !layout.tag_only);
+    if let Some((services, service)) = known.aws {
+        aws(&mut fields, services, service, parts, pod);
+    }
     if let Some(pod) = pod {
         fields.text("pod_id", pod.meta.uid.as_deref());
         fields.labels("labels", maps.labels.as_ref(), layout.labels_format);
@@ -154,6 +159,25 @@ fn kubernetes(layout: &Layout, parts: &TagParts, pod: Option<&Pod>, maps: &Maps<
     fields.finish()
 }
 
+/// What CloudWatch calls the entity.
+fn aws(
+    fields: &mut Fields,
+    services: &Services,
+    service: Option<&Service>,
+    parts: &TagParts,
+    pod: Option<&Pod>,
+) {
+    if let Some(service) = service {
+        fields.text("aws_entity_service_name", Some(&service.name));
+        fields.text("aws_entity_environment", Some(&service.environment));
+        fields.text("aws_entity_name_source", Some(&service.source));
+    }
+    fields.text("aws_entity_platform", Some(services.platform));
+    fields.text("aws_entity_cluster", services.cluster.as_deref());
+    let name = pod.map(|pod| workload(pod).map_or(&*parts.pod, |workload| workload.name));
+    fields.text("aws_entity_workload", name);
+}
+
 fn namespace_alone(layout: &Layout, parts: &TagParts, maps: &Maps<'_>) -> Vec<u8> {
     let mut fields = Fields::under("kubernetes");
     fields.text("namespace_name", Some(&parts.namespace));
@@ -169,7 +193,7 @@ fn workload(pod: &Pod) -> Option<Workload<'_>> {
 /// The status of the container that the tag names.
 fn status<'a>(parts: &TagParts, pod: &'a Pod) -> Option<&'a Container> {
     let name = parts.container.as_deref()?;
-    pod.containers.iter().find(|container| container.name == name)
+    pod.containers.iter().find(|container| *container.name == *name)
 }
 
 /// The id of the run that wrote the file, for tags that name none.

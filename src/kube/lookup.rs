@@ -2,7 +2,10 @@
 //!
 //! Serves `watch`. Invariant: one request at a time and only so many a second, however many pods are asked for.
 
-use std::{sync::atomic::Ordering, time::Duration};
+use std::{
+    sync::atomic::Ordering,
+    time::{Duration, Instant},
+};
 
 use super::{
     api::{Failure, Resource},
@@ -10,7 +13,7 @@ use super::{
     pod::Pod,
     reflect::Complaints,
     store::{Wish, Writer},
-    watch::Counters,
+    watch::{Counters, took},
 };
 
 /// The least time between two look-ups.
@@ -27,7 +30,10 @@ pub(super) async fn run(client: kube::Client, writer: &Writer, counters: &Counte
         if is_name(&wish.namespace) && is_name(&wish.pod) {
             counters.lookups.fetch_add(1, Ordering::Relaxed);
             let pods = Resource::new(client.clone(), format!("/api/v1/namespaces/{}/pods", wish.namespace));
-            match pods.get::<Pod>(&wish.pod).await {
+            let started = Instant::now();
+            let answer = pods.get::<Pod>(&wish.pod).await;
+            took(&counters.lookup_micros, started);
+            match answer {
                 Ok(pod) => {
                     counters.found.fetch_add(1, Ordering::Relaxed);
                     writer.found(wish, pod);

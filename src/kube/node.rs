@@ -13,6 +13,8 @@ use super::{api::Resource, backoff::Backoff, client::IN_CLUSTER_NAMESPACE, pod::
 /// Whose pods to watch.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Node {
+    /// Those of all nodes, as an aggregator needs them.
+    All,
     /// This node's.
     Named(String),
     /// Those of the node on which this pod runs.
@@ -38,18 +40,19 @@ impl Node {
         }
     }
 
-    /// The node's name, at once or as soon as the API server tells it. `unknown` is called when trying again is not
-    /// likely to help.
-    pub(super) async fn resolve(&self, client: &kube::Client, mut unknown: impl FnMut()) -> String {
+    /// The node's name, at once or as soon as the API server tells it; none for all nodes. `unknown` is called when
+    /// trying again is not likely to help.
+    pub(super) async fn resolve(&self, client: &kube::Client, mut unknown: impl FnMut()) -> Option<String> {
         let (name, namespace_file) = match self {
-            Self::Named(name) => return name.clone(),
+            Self::All => return None,
+            Self::Named(name) => return Some(name.clone()),
             Self::OfPod { name, namespace_file } => (name, namespace_file),
         };
         let mut backoff = Backoff::default();
         let mut log = Complaints::default();
         loop {
             let why = match of_pod(client, name, namespace_file).await {
-                Ok(node) => return node,
+                Ok(node) => return Some(node),
                 Err(why) => why,
             };
             log.say(format!(
@@ -96,6 +99,7 @@ async fn of_pod(client: &kube::Client, name: &str, namespace_file: &Path) -> Res
     })?;
     pod.node
         .filter(|node| !node.is_empty())
+        .map(String::from)
         .ok_or_else(|| Unknown::lasting(format!("pod {namespace}/{name} is on no node")))
 }
 

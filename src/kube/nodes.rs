@@ -3,53 +3,25 @@
 //! Serves `watch`, which keeps them in step, and `preload`. Invariant: they are an addition: an agent that may not
 //! read nodes says so once and lacks these fields, and nothing else waits for them.
 
-use std::borrow::Cow;
-
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::{Resource, core::ClusterResourceScope};
 use serde::Deserialize;
 
-use super::{pod::WireMeta, reflect::Sink, store::Writer, verbatim::Verbatim};
+use super::{
+    pod::{Meta, WireMeta},
+    reflect::Sink,
+    store::Writer,
+    verbatim::Verbatim,
+};
 
 /// A node.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(from = "WireNode")]
 pub struct NodeMeta {
-    /// Name, uid and resourceVersion only.
-    pub meta: ObjectMeta,
+    /// What names it.
+    pub meta: Meta,
     /// Labels, in the API's order.
     pub labels: Option<Verbatim>,
     /// Annotations, in the API's order.
     pub annotations: Option<Verbatim>,
-}
-
-impl Resource for NodeMeta {
-    type DynamicType = ();
-    type Scope = ClusterResourceScope;
-
-    fn kind((): &()) -> Cow<'_, str> {
-        "Node".into()
-    }
-
-    fn group((): &()) -> Cow<'_, str> {
-        "".into()
-    }
-
-    fn version((): &()) -> Cow<'_, str> {
-        "v1".into()
-    }
-
-    fn plural((): &()) -> Cow<'_, str> {
-        "nodes".into()
-    }
-
-    fn meta(&self) -> &ObjectMeta {
-        &self.meta
-    }
-
-    fn meta_mut(&mut self) -> &mut ObjectMeta {
-        &mut self.meta
-    }
 }
 
 #[derive(Default, Deserialize)]
@@ -61,7 +33,7 @@ struct WireNode {
 impl From<WireNode> for NodeMeta {
     fn from(wire: WireNode) -> Self {
         let mut meta = wire.metadata.unwrap_or_default();
-        Self { meta: meta.object_meta(), labels: meta.labels, annotations: meta.annotations }
+        Self { meta: meta.names(), labels: meta.labels, annotations: meta.annotations }
     }
 }
 
@@ -71,6 +43,10 @@ pub(super) struct Nodes<'a>(pub(super) &'a Writer);
 impl Sink for Nodes<'_> {
     type Object = NodeMeta;
     const RESOURCE: &'static str = "nodes";
+
+    fn meta(node: &NodeMeta) -> &Meta {
+        &node.meta
+    }
 
     fn begin(&self) {
         self.0.begin_node_list();

@@ -5,37 +5,46 @@
 
 mod state;
 
-use std::borrow::Cow;
-
-use k8s_openapi::{apimachinery::pkg::apis::meta::v1::ObjectMeta, jiff::Timestamp};
-use kube::{
-    Resource,
-    core::{ClusterResourceScope, NamespaceResourceScope},
-};
+use k8s_openapi::jiff::Timestamp;
 use serde::Deserialize;
 
 pub use self::state::{Kind, Phase};
-use super::verbatim::Verbatim;
+use super::{annotation::Rules, verbatim::Verbatim};
 
 /// The annotation of a pod that a kubelet runs from a file.
 const MIRROR: &str = "kubernetes.io/config.mirror";
 
-/// A pod.
+/// What names an object.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Meta {
+    /// Its name.
+    pub name: Option<Box<str>>,
+    /// Its namespace, if it lives in one.
+    pub namespace: Option<Box<str>>,
+    /// Its uid.
+    pub uid: Option<Box<str>>,
+    /// Which state of it this is; the store keeps none.
+    pub resource_version: Option<Box<str>>,
+}
+
+/// A pod. There may be tens of thousands: texts carry no room to grow.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(from = "WirePod")]
 pub struct Pod {
-    /// Name, namespace, uid and resourceVersion only.
-    pub meta: ObjectMeta,
+    /// What names it.
+    pub meta: Meta,
     /// Labels, in the API's order.
     pub labels: Option<Verbatim>,
     /// Annotations, in the API's order.
     pub annotations: Option<Verbatim>,
+    /// What the annotations ask for.
+    pub rules: Option<Box<Rules>>,
     /// Owner references.
     pub owner_references: Option<Verbatim>,
     /// The node that it runs on.
-    pub node: Option<String>,
+    pub node: Option<Box<str>>,
     /// Its address.
-    pub ip: Option<String>,
+    pub ip: Option<Box<str>>,
     /// Those beside it; see [`Self::ips`].
     pub other_ips: Box<[Box<str>]>,
     /// When its kubelet took it up.
@@ -43,7 +52,7 @@ pub struct Pod {
     /// How far it is.
     pub phase: Option<Phase>,
     /// What is known of its containers, of all kinds.
-    pub containers: Vec<Container>,
+    pub containers: Box<[Container]>,
     /// Made by a kubelet from a file: its log folder carries another uid than the API.
     pub is_mirror: bool,
 }
@@ -59,17 +68,17 @@ impl Pod {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Container {
     /// Its name, unique within the pod.
-    pub name: String,
+    pub name: Box<str>,
     /// What it is for.
     pub kind: Kind,
     /// The image that was asked for.
-    pub image: Option<String>,
+    pub image: Option<Box<str>>,
     /// The image that runs.
-    pub image_id: Option<String>,
+    pub image_id: Option<Box<str>>,
     /// The container's id, without a scheme.
-    pub id: Option<String>,
+    pub id: Option<Box<str>>,
     /// The id of the one before the last restart.
-    pub last_id: Option<String>,
+    pub last_id: Option<Box<str>>,
     /// How often it was restarted; none without a status.
     pub restarts: Option<u32>,
 }
@@ -85,70 +94,14 @@ impl Container {
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(from = "WireNamespace")]
 pub struct Namespace {
-    /// Name, uid and resourceVersion only.
-    pub meta: ObjectMeta,
+    /// What names it.
+    pub meta: Meta,
     /// Labels, in the API's order.
     pub labels: Option<Verbatim>,
     /// Annotations, in the API's order.
     pub annotations: Option<Verbatim>,
-}
-
-impl Resource for Pod {
-    type DynamicType = ();
-    type Scope = NamespaceResourceScope;
-
-    fn kind((): &()) -> Cow<'_, str> {
-        "Pod".into()
-    }
-
-    fn group((): &()) -> Cow<'_, str> {
-        "".into()
-    }
-
-    fn version((): &()) -> Cow<'_, str> {
-        "v1".into()
-    }
-
-    fn plural((): &()) -> Cow<'_, str> {
-        "pods".into()
-    }
-
-    fn meta(&self) -> &ObjectMeta {
-        &self.meta
-    }
-
-    fn meta_mut(&mut self) -> &mut ObjectMeta {
-        &mut self.meta
-    }
-}
-
-impl Resource for Namespace {
-    type DynamicType = ();
-    type Scope = ClusterResourceScope;
-
-    fn kind((): &()) -> Cow<'_, str> {
-        "Namespace".into()
-    }
-
-    fn group((): &()) -> Cow<'_, str> {
-        "".into()
-    }
-
-    fn version((): &()) -> Cow<'_, str> {
-        "v1".into()
-    }
-
-    fn plural((): &()) -> Cow<'_, str> {
-        "namespaces".into()
-    }
-
-    fn meta(&self) -> &ObjectMeta {
-        &self.meta
-    }
-
-    fn meta_mut(&mut self) -> &mut ObjectMeta {
-        &mut self.meta
-    }
+    /// What the annotations ask for, of all its pods.
+    pub rules: Option<Box<Rules>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -168,10 +121,10 @@ struct WireNamespace {
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(super) struct WireMeta {
-    name: Option<String>,
-    namespace: Option<String>,
-    uid: Option<String>,
-    resource_version: Option<String>,
+    name: Option<Box<str>>,
+    namespace: Option<Box<str>>,
+    uid: Option<Box<str>>,
+    resource_version: Option<Box<str>>,
     pub(super) labels: Option<Verbatim>,
     pub(super) annotations: Option<Verbatim>,
     owner_references: Option<Verbatim>,
@@ -180,7 +133,7 @@ pub(super) struct WireMeta {
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct WireSpec {
-    node_name: Option<String>,
+    node_name: Option<Box<str>>,
     containers: Option<Vec<WireName>>,
     init_containers: Option<Vec<WireName>>,
     ephemeral_containers: Option<Vec<WireName>>,
@@ -189,18 +142,18 @@ struct WireSpec {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct WireName {
-    name: Option<String>,
+    name: Option<Box<str>>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct WireStatus {
     #[serde(rename = "podIP")]
-    pod_ip: Option<String>,
+    pod_ip: Option<Box<str>>,
     #[serde(rename = "podIPs")]
     pod_ips: Option<Vec<WireIp>>,
-    start_time: Option<String>,
-    phase: Option<String>,
+    start_time: Option<Box<str>>,
+    phase: Option<Box<str>>,
     container_statuses: Option<Vec<WireContainer>>,
     init_container_statuses: Option<Vec<WireContainer>>,
     ephemeral_container_statuses: Option<Vec<WireContainer>>,
@@ -215,12 +168,12 @@ struct WireIp {
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct WireContainer {
-    name: Option<String>,
-    image: Option<String>,
+    name: Option<Box<str>>,
+    image: Option<Box<str>>,
     #[serde(rename = "imageID")]
-    image_id: Option<String>,
+    image_id: Option<Box<str>>,
     #[serde(rename = "containerID")]
-    container_id: Option<String>,
+    container_id: Option<Box<str>>,
     /// The server takes negative ones too.
     restart_count: Option<i64>,
     last_state: Option<WireState>,
@@ -236,17 +189,16 @@ struct WireState {
 #[serde(default)]
 struct WireTerminated {
     #[serde(rename = "containerID")]
-    container_id: Option<String>,
+    container_id: Option<Box<str>>,
 }
 
 impl WireMeta {
-    pub(super) fn object_meta(&mut self) -> ObjectMeta {
-        ObjectMeta {
+    pub(super) fn names(&mut self) -> Meta {
+        Meta {
             name: self.name.take(),
             namespace: self.namespace.take(),
             uid: self.uid.take(),
             resource_version: self.resource_version.take(),
-            ..ObjectMeta::default()
         }
     }
 }
@@ -268,14 +220,14 @@ impl From<WirePod> for Pod {
                 }
             }
         }
-        containers.shrink_to_fit();
         let ip = status.pod_ip;
         let ips = status.pod_ips.into_iter().flatten().filter_map(|wire| wire.ip);
         let other_ips = ips.filter(|other| Some(&**other) != ip.as_deref()).collect();
         let is_mirror = meta.annotations.as_ref().is_some_and(|annotations| annotations.contains(MIRROR));
         Self {
-            meta: meta.object_meta(),
+            meta: meta.names(),
             labels: meta.labels,
+            rules: Rules::of(meta.annotations.as_ref()),
             annotations: meta.annotations,
             owner_references: meta.owner_references,
             node: spec.node_name,
@@ -283,7 +235,7 @@ impl From<WirePod> for Pod {
             other_ips,
             started: status.start_time.and_then(|time| time.parse().ok()),
             phase: status.phase.as_deref().and_then(Phase::parse),
-            containers,
+            containers: containers.into(),
             is_mirror,
         }
     }
@@ -292,14 +244,19 @@ impl From<WirePod> for Pod {
 impl From<WireNamespace> for Namespace {
     fn from(wire: WireNamespace) -> Self {
         let mut meta = wire.metadata.unwrap_or_default();
-        Self { meta: meta.object_meta(), labels: meta.labels, annotations: meta.annotations }
+        Self {
+            meta: meta.names(),
+            labels: meta.labels,
+            rules: Rules::of(meta.annotations.as_ref()),
+            annotations: meta.annotations,
+        }
     }
 }
 
 impl WireContainer {
     fn container(self, kind: Kind) -> Container {
         let last_id = self.last_state.and_then(|state| state.terminated).and_then(|end| end.container_id);
-        let id = |id: Option<String>| id.as_deref().and_then(without_scheme).map(str::to_owned);
+        let id = |id: Option<Box<str>>| id.as_deref().and_then(without_scheme).map(Box::from);
         Container {
             name: self.name.unwrap_or_default(),
             kind,

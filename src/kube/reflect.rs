@@ -8,15 +8,17 @@ use std::{
     time::{Duration, Instant},
 };
 
-use kube::{Resource as _, api::ListParams, core::WatchEvent};
+use kube::{api::ListParams, core::WatchEvent};
 use serde::de::DeserializeOwned;
 use tracing::{debug, info, warn};
 
 use super::{
     api::{Failure, Resource, Watch},
     backoff::{self, Backoff, jitter},
-    watch::Counters,
+    pod::Meta,
+    watch::{Counters, took},
 };
+use crate::pace::{Pace, more};
 
 /// Objects per page, as kubectl and client-go have it.
 const PAGE: u32 = 500;
@@ -28,10 +30,12 @@ const FRUITLESS: u32 = 3;
 /// Where objects go.
 pub(super) trait Sink {
     /// The object as far as it is wanted.
-    type Object: kube::Resource + DeserializeOwned;
+    type Object: DeserializeOwned;
     /// The plural, for the log.
     const RESOURCE: &'static str;
 
+    /// What names an object.
+    fn meta(object: &Self::Object) -> &Meta;
     /// A list begins.
     fn begin(&self);
     /// An object as it is now.
@@ -72,7 +76,10 @@ impl<S: Sink> Reflector<'_, S> {
     pub(super) async fn run(mut self) {
         let mut by_pages = true;
         loop {
-            match self.list(by_pages).await {
+            let started = Instant::now();
+            let listed = self.list(by_pages).await;
+            took(&self.counters.list_micros, started);
+            match listed {
                 Ok(version) => {
                     by_pages = true;
                     self.follow(version).await;
@@ -92,12 +99,19 @@ impl<S: Sink> Reflector<'_, S> {
         params.limit = by_pages.then_some(PAGE);
         self.sink.begin();
         loop {
-            let page = self.resource.page::<S::Object>(&params).await?;
-            for object in page.items {
-                self.sink.apply(object);
+            let mut unreadable = None;
+            let page = self.resource.each(&params, |object| match object {
+                Ok(object) => self.sink.apply(object),
+                Err(failure) => unreadable = Some(failure),
+            });
+            let page = page.await?;
+            if let Some(failure) = unreadable {
+                // The others of the list are good.
+                self.counters.bad_lines.fetch_add(1, Ordering::Relaxed);
+                self.log.say(format!("{}: one of the list was skipped: {failure}", S::RESOURCE));
             }
-            if page.metadata.continues.is_empty() {
-                let version = page.metadata.resource_version;
+            if page.continues.is_empty() {
+                let version = page.resource_version;
                 if version.is_empty() {
                     return Err(Failure::unreadable("the list has no resourceVersion"));
                 }
@@ -105,7 +119,7 @@ impl<S: Sink> Reflector<'_, S> {
                 self.counters.synced();
                 return Ok(version);
             }
-            params.continue_token = Some(page.metadata.continues);
+            params.continue_token = Some(page.continues);
         }
     }
 
@@ -145,7 +159,10 @@ impl<S: Sink> Reflector<'_, S> {
         // Servers end a watch in time; agents that started together should not have theirs ended together.
         let timeout = Duration::from_secs(240) + jitter(Duration::from_secs(50));
         let watch = self.resource.watch::<S::Object>(version, self.fields.as_deref(), Some(timeout));
-        let mut watch = match watch.await {
+        let started = Instant::now();
+        let begun = watch.await;
+        took(&self.counters.watch_micros, started);
+        let mut watch = match begun {
             Ok(watch) => watch,
             Err(failure) if failure.code() == Some(410) => return self.expired(),
             Err(failure) => return End::Failed(failure),
@@ -165,13 +182,16 @@ impl<S: Sink> Reflector<'_, S> {
             return Some(End::Idle);
         };
         match event {
-            None => return Some(End::Closed),
+            None => {
+                self.counters.closed.fetch_add(1, Ordering::Relaxed);
+                return Some(End::Closed);
+            }
             Some(Ok(WatchEvent::Added(object) | WatchEvent::Modified(object))) => {
-                moved(version, object.meta().resource_version.as_ref());
+                moved(version, S::meta(&object).resource_version.as_deref());
                 self.sink.apply(object);
             }
             Some(Ok(WatchEvent::Deleted(object))) => {
-                moved(version, object.meta().resource_version.as_ref());
+                moved(version, S::meta(&object).resource_version.as_deref());
                 self.sink.delete(&object);
             }
             Some(Ok(WatchEvent::Bookmark(mark))) => moved(version, Some(&mark.metadata.resource_version)),
@@ -181,7 +201,10 @@ impl<S: Sink> Reflector<'_, S> {
             }
             Some(Err(Failure::Unreadable(why))) => {
                 self.counters.bad_lines.fetch_add(1, Ordering::Relaxed);
-                warn!("{}: an event that can't be read was skipped: {why}", S::RESOURCE);
+                if let Some(held_back) = self.log.skipped.admit(Instant::now()) {
+                    let more = more(held_back, "such events");
+                    warn!("{}: an event that can't be read was skipped: {why}{more}", S::RESOURCE);
+                }
                 return None;
             }
             Some(Err(failure)) => return Some(End::Failed(failure)),
@@ -197,42 +220,110 @@ impl<S: Sink> Reflector<'_, S> {
 
     async fn failed(&mut self, doing: &str, failure: Failure) {
         self.counters.failures.fetch_add(1, Ordering::Relaxed);
+        let cause = match failure {
+            Failure::Unreadable(_) => &self.counters.unreadable,
+            Failure::Refused { .. } | Failure::NoAnswer(_) => &self.counters.unanswered,
+        };
+        cause.fetch_add(1, Ordering::Relaxed);
         self.log.failed(S::RESOURCE, doing, &failure);
         self.sink.failed();
         tokio::time::sleep(self.backoff.pause(failure.retry_after())).await;
     }
 }
 
-fn moved(version: &mut String, to: Option<&String>) {
+fn moved(version: &mut String, to: Option<&str>) {
     if let Some(to) = to.filter(|to| !to.is_empty()) {
-        version.clone_from(to);
+        to.clone_into(version);
     }
 }
 
-/// Says each trouble once, and its end.
+/// Says each trouble once, and its end; one cause at most once a minute, however often it comes and goes.
 #[derive(Debug, Default)]
 pub(super) struct Complaints {
     last: Option<String>,
+    paces: Vec<(String, Pace)>,
+    /// Of events that were skipped.
+    pub(super) skipped: Pace,
 }
+
+/// So many causes are told apart; more count as one.
+const CAUSES: usize = 16;
 
 impl Complaints {
     pub(super) fn failed(&mut self, resource: &str, doing: &str, failure: &Failure) {
         let why = failure.explain("get, list and watch", resource);
-        self.say(format!("{resource}: {doing} failed: {why}; metadata stays as last known, trying again"));
+        let cause = match failure {
+            Failure::Refused { code, .. } => format!("{doing} {code}"),
+            Failure::NoAnswer(_) => format!("{doing} unanswered"),
+            Failure::Unreadable(_) => format!("{doing} unreadable"),
+        };
+        let text = format!("{resource}: {doing} failed: {why}; metadata stays as last known, trying again");
+        self.tell(cause, text, Instant::now());
     }
 
     pub(super) fn say(&mut self, text: String) {
-        if self.last.as_ref() == Some(&text) {
-            debug!("{text}");
-        } else {
+        self.tell(text.clone(), text, Instant::now());
+    }
+
+    fn tell(&mut self, cause: String, text: String, now: Instant) {
+        if self.last.as_ref() != Some(&text) && self.pace(cause).admit(now).is_some() {
             warn!("{text}");
             self.last = Some(text);
+        } else {
+            debug!("{text}");
         }
     }
 
+    fn pace(&mut self, cause: String) -> &mut Pace {
+        let known = self.paces.iter().position(|(of, _)| *of == cause);
+        let at = known.unwrap_or_else(|| {
+            if self.paces.len() < CAUSES {
+                self.paces.push((cause, Pace::default()));
+            }
+            self.paces.len() - 1
+        });
+        &mut self.paces[at].1
+    }
+
     pub(super) fn settled(&mut self, resource: &str) {
+        self.over(&format!("{resource}: watching again"));
+    }
+
+    /// Says once that the trouble is over.
+    pub(super) fn over(&mut self, text: &str) {
         if self.last.take().is_some() {
-            info!("{resource}: watching again");
+            info!("{text}");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::pace::EVERY;
+
+    /// How often a trouble is told that comes and goes every second.
+    fn told(seconds: u64, cause: impl Fn(u64) -> String) -> usize {
+        let (mut log, start) = (Complaints::default(), Instant::now());
+        let mut told = 0;
+        for second in 0..seconds {
+            log.tell(cause(second), format!("no. {second}"), start + Duration::from_secs(second));
+            told += usize::from(log.last.is_some());
+            log.settled("pods");
+        }
+        told
+    }
+
+    #[test]
+    fn a_cause_that_comes_and_goes_is_told_once_a_minute() {
+        let minutes = 5;
+        assert_eq!(told(minutes * EVERY.as_secs(), |_| "list 500".into()), minutes as usize);
+    }
+
+    #[test]
+    fn ever_new_causes_are_told_of_no_more_than_a_few_times() {
+        assert!(told(EVERY.as_secs(), |second| format!("cause {second}")) <= CAUSES);
     }
 }

@@ -1,34 +1,46 @@
-//! From a tag to the fields that its records gain.
+//! From what names a container, be it a tag or a record, to the fields that its records gain.
 //!
-//! Serves the filter. A tag is parsed when it is first seen; its fields are encoded when something about its pod
-//! changes. Invariant: what stands costs one hash and one load per chunk, and no lock is held for longer.
+//! Serves the filter. A name is read when it is first seen; its fields are encoded when something about its pod
+//! changes. Invariant: what stands costs one hash and one load, and no lock is held for longer.
 
 use std::{
     collections::HashMap,
     hash::{BuildHasher, RandomState},
-    sync::{Arc, PoisonError, RwLock},
+    ptr,
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
 };
 
 use arc_swap::ArcSwapOption;
 use tracing::warn;
 
 use super::{
+    annotation::Heed,
     encode::{self, Known, Layout},
+    find,
     nodes::NodeMeta,
     pod::{Namespace, Pod},
     preload::Preload,
+    services::{Service, Services},
     store::Store,
     tag::{self, TagParser, TagParts},
 };
-use crate::record::treatment::Treatment;
+use crate::{
+    pace::{SharedPace, more},
+    record::treatment::Treatment,
+};
 
 const SHARDS: usize = 16;
-/// A shard that is full starts anew: its tags are parsed again.
-const TAGS_PER_SHARD: usize = 1024;
+/// A shard makes room when it has so many names, or twice as many as were in use the last time.
+const FEW_NAMES: usize = 64;
+/// A shard that is full of names in use starts anew: they are read again.
+const MOST_NAMES: usize = 4096;
 
-/// No file's tag is longer: a folder of the kubelet's, a name of 255 bytes in it, and room for what stands before. What
-/// others send may be, and would fill the memory.
-const LONGEST_TAG: usize = 1024;
+/// No file's tag is longer: a folder of the kubelet's, a name of 255 bytes in it, and room for what stands before; nor are
+/// a record's names. What others send may be, and would fill the memory.
+const LONGEST_KEY: usize = 1024;
 
 /// How tags are read.
 pub enum TagForm {
@@ -47,37 +59,125 @@ impl TagForm {
     }
 }
 
-/// Resolves tags.
+/// Resolves tags, and keys of records.
 pub struct Resolver {
     form: TagForm,
     layout: Layout,
+    heed: Heed,
     preload: Preload,
     store: Option<Store>,
-    tags: [RwLock<Tags>; SHARDS],
+    services: Option<Arc<Services>>,
+    names: [RwLock<Names>; SHARDS],
     hasher: RandomState,
+    /// Of tags that name no pod.
+    strange: SharedPace,
 }
 
-type Tags = HashMap<Box<[u8]>, Arc<Tag>>;
+/// What a shard holds.
+struct Names {
+    known: HashMap<Box<[u8]>, Arc<Name>>,
+    limit: usize,
+}
 
-struct Tag {
+impl Default for Names {
+    fn default() -> Self {
+        Self { known: HashMap::new(), limit: FEW_NAMES }
+    }
+}
+
+impl Names {
+    /// Forgets, when there are many, those that nobody used since it was last done.
+    fn make_room(&mut self) {
+        if self.known.len() < self.limit {
+            return;
+        }
+        self.known.retain(|_, name| name.is_used.swap(false, Ordering::Relaxed));
+        if self.known.len() >= MOST_NAMES {
+            self.known.clear();
+        }
+        self.known.shrink_to(FEW_NAMES);
+        self.limit = (2 * self.known.len()).clamp(FEW_NAMES, MOST_NAMES);
+    }
+}
+
+/// What a tag or a key says, and what it leads to.
+struct Name {
     parts: Option<TagParts>,
+    is_used: AtomicBool,
     answer: ArcSwapOption<Answer>,
 }
 
 /// What was true at a generation of the store.
 struct Answer {
-    generation: u64,
+    generation: AtomicU64,
+    found: Found,
+    treatment: Option<Arc<Treatment>>,
+}
+
+/// What is known of a container's surroundings; the same if it is the same memory.
+#[derive(Default)]
+struct Found {
     pod: Option<Arc<Pod>>,
     namespace: Option<Arc<Namespace>>,
     node: Option<Arc<NodeMeta>>,
-    treatment: Arc<Treatment>,
+    service: Option<Arc<Service>>,
+}
+
+impl PartialEq for Found {
+    fn eq(&self, other: &Self) -> bool {
+        fn at<T>(known: Option<&Arc<T>>) -> *const T {
+            known.map_or(ptr::null(), Arc::as_ptr)
+        }
+        at(self.pod.as_ref()) == at(other.pod.as_ref())
+            && at(self.namespace.as_ref()) == at(other.namespace.as_ref())
+            && at(self.node.as_ref()) == at(other.node.as_ref())
+            && at(self.service.as_ref()) == at(other.service.as_ref())
+    }
 }
 
 impl Resolver {
     /// Asks `preload` first, then `store`.
     pub fn new(form: TagForm, layout: Layout, preload: Preload, store: Option<Store>) -> Self {
-        let tags = std::array::from_fn(|_| RwLock::default());
-        Self { form, layout, preload, store, tags, hasher: RandomState::new() }
+        let names = std::array::from_fn(|_| RwLock::default());
+        Self {
+            form,
+            layout,
+            heed: Heed::default(),
+            preload,
+            store,
+            services: None,
+            names,
+            hasher: RandomState::new(),
+            strange: SharedPace::default(),
+        }
+    }
+
+    /// Whether pods that are not known may be so only because no list is complete yet.
+    pub fn is_synced(&self) -> bool {
+        self.store.as_ref().is_none_or(Store::is_synced)
+    }
+
+    /// Has done what pods ask for in those annotations.
+    pub fn heeding(mut self, heed: Heed) -> Self {
+        self.heed = heed;
+        self
+    }
+
+    /// Names the services of pods too.
+    pub fn naming(mut self, services: Option<Arc<Services>>) -> Self {
+        self.services = services;
+        self
+    }
+
+    /// A number that moves with everything that is known.
+    fn generation(&self) -> u64 {
+        let store = self.store.as_ref().map_or(0, Store::generation);
+        store + self.services.as_ref().map_or(0, |services| services.generation())
+    }
+
+    /// Whether pods matter.
+    fn pods(&self) -> bool {
+        !self.layout.tag_only && (!self.layout.namespace_only || self.heed.any())
     }
 
     /// Which fields records gain.
@@ -85,94 +185,116 @@ impl Resolver {
         &self.layout
     }
 
-    /// The fields for records of `tag`; `None` if it names no pod.
+    /// The treatment of records of `tag`; `None` if it names no pod.
     pub fn resolve(&self, tag: &[u8]) -> Option<Arc<Treatment>> {
-        let known = self.tag(tag);
-        let parts = known.parts.as_ref()?;
-        let generation = self.store.as_ref().map_or(0, Store::generation);
-        if let Some(answer) = &*known.answer.load()
-            && answer.generation == generation
+        let mut is_new = tag.len() > LONGEST_KEY;
+        let treatment = self.resolve_key(tag, || {
+            is_new = true;
+            self.form.parse(tag)
+        });
+        if is_new
+            && treatment.is_none()
+            && let Some(held_back) = self.strange.admit()
         {
-            self.wish(parts, answer.pod.is_none());
-            return Some(Arc::clone(&answer.treatment));
+            let shown = String::from_utf8_lossy(&tag[..tag.len().min(LONGEST_KEY)]);
+            warn!(
+                "tag '{shown}': names no pod, its records pass as they are{}",
+                more(held_back, "such tags")
+            );
         }
-        let answer = Arc::new(self.answer(parts, generation, known.answer.load_full()));
-        known.answer.store(Some(Arc::clone(&answer)));
-        self.wish(parts, answer.pod.is_none());
-        Some(Arc::clone(&answer.treatment))
+        treatment
     }
 
-    fn answer(&self, parts: &TagParts, generation: u64, before: Option<Arc<Answer>>) -> Answer {
-        let (mut pod, mut namespace) = (None, None);
-        if !self.layout.tag_only {
-            pod = self
-                .preload
-                .pod(&parts.namespace, &parts.pod)
-                .or_else(|| self.store.as_ref().and_then(|store| store.lookup(&parts.namespace, &parts.pod)));
-        }
-        if self.layout.namespaces() {
-            namespace = self
-                .preload
-                .namespace(&parts.namespace)
-                .or_else(|| self.store.as_ref().and_then(|store| store.lookup_namespace(&parts.namespace)));
-        }
-        let name = pod.as_ref().and_then(|pod| pod.node.as_deref()).filter(|_| self.layout.nodes());
-        let node = name.and_then(|name| {
-            self.preload.node(name).or_else(|| self.store.as_ref().and_then(|store| store.lookup_node(name)))
-        });
-        let unchanged = before.filter(|before| {
-            is_same(before.pod.as_ref(), pod.as_ref())
-                && is_same(before.namespace.as_ref(), namespace.as_ref())
-                && is_same(before.node.as_ref(), node.as_ref())
-        });
-        let treatment = match unchanged {
-            Some(before) => Arc::clone(&before.treatment),
-            None => {
-                let known =
-                    Known { pod: pod.as_deref(), namespace: namespace.as_deref(), node: node.as_deref() };
-                Arc::new(encode::treatment(&self.layout, parts, known))
+    /// The treatment of records that name their container by `key`, which `read` can tell the meaning of.
+    pub fn resolve_key(&self, key: &[u8], read: impl FnOnce() -> Option<TagParts>) -> Option<Arc<Treatment>> {
+        let name = self.name(key, read);
+        let parts = name.parts.as_ref()?;
+        let generation = self.generation();
+        let before = name.answer.load();
+        if let Some(answer) = &*before {
+            if answer.generation.load(Ordering::Acquire) == generation {
+                self.wish(parts, answer);
+                return answer.treatment.clone();
             }
-        };
-        Answer { generation, pod, namespace, node, treatment }
+        }
+        let found = self.find(parts);
+        if let Some(answer) = &*before
+            && answer.found == found
+        {
+            answer.generation.store(generation, Ordering::Release);
+            self.wish(parts, answer);
+            return answer.treatment.clone();
+        }
+        let treatment = self.treatment(parts, &found).map(Arc::new);
+        let answer = Arc::new(Answer { generation: generation.into(), found, treatment });
+        name.answer.store(Some(Arc::clone(&answer)));
+        self.wish(parts, &answer);
+        answer.treatment.clone()
     }
 
-    fn wish(&self, parts: &TagParts, is_unknown: bool) {
-        if is_unknown
-            && !self.layout.tag_only
-            && let Some(store) = &self.store
-        {
-            store.missed(&parts.namespace, &parts.pod);
+    /// What is known of the pod that `parts` mean, and of what is around it.
+    fn find(&self, parts: &TagParts) -> Found {
+        let store = self.store.as_ref();
+        let mut found = Found::default();
+        if self.pods() {
+            let preloaded = || self.preload.pod(&parts.namespace, &parts.pod);
+            found.pod = preloaded().or_else(|| store.and_then(|store| find::pod(store, parts)));
+        }
+        let pod = found.pod.as_deref();
+        if self.layout.namespaces() {
+            // The name in the tag may be cut.
+            let name = pod.and_then(|pod| pod.meta.namespace.as_deref()).unwrap_or(&parts.namespace);
+            let known = || store.and_then(|store| store.lookup_namespace(name));
+            found.namespace = self.preload.namespace(name).or_else(known);
+        }
+        if let Some(name) = pod.and_then(|pod| pod.node.as_deref()).filter(|_| self.layout.nodes()) {
+            found.node = self.preload.node(name).or_else(|| store.and_then(|store| store.lookup_node(name)));
+        }
+        found.service = self.services.as_ref().and_then(|services| services.of(&parts.pod));
+        found
+    }
+
+    /// What is to be done with the records of what `parts` mean; none if nothing can be said of it.
+    fn treatment(&self, parts: &TagParts, found: &Found) -> Option<Treatment> {
+        let pod = encode::meant(parts, found.pod.as_deref());
+        let (namespace, node) = (found.namespace.as_deref(), found.node.as_deref());
+        let aws = self.services.as_deref().map(|services| (services, found.service.as_deref()));
+        let parts = find::complete(parts, pod)?;
+        let treatment = encode::treatment(&self.layout, &parts, Known { pod, namespace, node, aws });
+        Some(self.heed.complete(treatment, &parts, pod, namespace))
+    }
+
+    fn wish(&self, parts: &TagParts, answer: &Answer) {
+        let Some(store) = self.store.as_ref().filter(|_| self.pods() && find::is_named(parts)) else {
+            return;
+        };
+        match &answer.found.pod {
+            None => store.missed(&parts.namespace, &parts.pod),
+            Some(pod) if encode::meant(parts, Some(pod)).is_none() => {
+                store.mistaken(&parts.namespace, &parts.pod);
+            }
+            Some(_) => {}
         }
     }
 
-    fn tag(&self, tag: &[u8]) -> Arc<Tag> {
-        let shard = &self.tags[self.hasher.hash_one(tag) as usize % SHARDS];
-        if let Some(known) = shard.read().unwrap_or_else(PoisonError::into_inner).get(tag) {
+    fn name(&self, key: &[u8], read: impl FnOnce() -> Option<TagParts>) -> Arc<Name> {
+        let shard = &self.names[self.hasher.hash_one(key) as usize % SHARDS];
+        if let Some(known) = shard.read().unwrap_or_else(PoisonError::into_inner).known.get(key) {
+            // A store that changes nothing would still take the line from the other threads.
+            if !known.is_used.load(Ordering::Relaxed) {
+                known.is_used.store(true, Ordering::Relaxed);
+            }
             return Arc::clone(known);
         }
-        let is_short = tag.len() <= LONGEST_TAG;
-        let parts = is_short.then(|| self.form.parse(tag)).flatten();
-        if parts.is_none() {
-            let shown = String::from_utf8_lossy(&tag[..tag.len().min(LONGEST_TAG)]);
-            warn!("tag '{shown}': names no pod, its records pass as they are");
-        }
-        let new = Arc::new(Tag { parts, answer: ArcSwapOption::empty() });
+        let is_short = key.len() <= LONGEST_KEY;
+        let parts = is_short.then(read).flatten();
+        let name = Name { parts, is_used: true.into(), answer: ArcSwapOption::empty() };
         if !is_short {
-            return new;
+            return Arc::new(name);
         }
         let mut shard = shard.write().unwrap_or_else(PoisonError::into_inner);
-        if shard.len() >= TAGS_PER_SHARD {
-            shard.clear();
-        }
-        Arc::clone(shard.entry(tag.into()).or_insert(new))
-    }
-}
-
-fn is_same<T>(one: Option<&Arc<T>>, other: Option<&Arc<T>>) -> bool {
-    match (one, other) {
-        (Some(one), Some(other)) => Arc::ptr_eq(one, other),
-        (None, None) => true,
-        _ => false,
+        shard.make_room();
+        Arc::clone(shard.known.entry(key.into()).or_insert_with(|| Arc::new(name)))
     }
 }
 
@@ -239,25 +361,47 @@ mod tests {
         assert!(has(&resolver.resolve(&tag("web")).unwrap(), "found"));
     }
 
-    #[test]
-    fn a_tag_longer_than_that_of_any_file_names_no_pod_and_is_not_remembered() {
-        let (_writer, resolver) = known();
-        let longest = |len: usize| [b"x".repeat(len - tag("web").len()), tag("web")].concat();
-        assert!(resolver.resolve(&longest(LONGEST_TAG)).is_some());
-        assert!(resolver.resolve(&longest(LONGEST_TAG + 1)).is_none());
-        assert!(resolver.resolve(&longest(1 << 20)).is_none());
-        let tags: usize = resolver.tags.iter().map(|shard| shard.read().unwrap().len()).sum();
-        assert_eq!(tags, 1);
+    /// One that needs no store, and so wishes for nothing.
+    fn by_tag_only() -> Resolver {
+        let layout = Layout { tag_only: true, ..Layout::default() };
+        Resolver::new(TagForm::Kubelet("kube.".into()), layout, Preload::default(), None)
+    }
+
+    fn remembered(resolver: &Resolver) -> usize {
+        resolver.names.iter().map(|shard| shard.read().unwrap().known.len()).sum()
     }
 
     #[test]
-    fn the_number_of_remembered_tags_is_bounded() {
-        let (_writer, resolver) = known();
-        for n in 0..SHARDS * TAGS_PER_SHARD * 2 {
+    fn a_tag_longer_than_that_of_any_file_names_no_pod_and_is_not_remembered() {
+        let resolver = by_tag_only();
+        let longest = |len: usize| [b"x".repeat(len - tag("web").len()), tag("web")].concat();
+        assert!(resolver.resolve(&longest(LONGEST_KEY)).is_some());
+        assert!(resolver.resolve(&longest(LONGEST_KEY + 1)).is_none());
+        assert!(resolver.resolve(&longest(1 << 20)).is_none());
+        assert_eq!(remembered(&resolver), 1);
+    }
+
+    #[test]
+    fn the_number_of_remembered_tags_is_bounded_by_those_in_use() {
+        let resolver = by_tag_only();
+        let busy: Vec<_> = (0..2000).map(|n| tag(&format!("busy-{n}"))).collect();
+        for n in 0..40_000 {
+            resolver.resolve(&tag(&format!("web-{n}")));
+            resolver.resolve(&busy[n % busy.len()]);
+        }
+        assert!(remembered(&resolver) <= 6 * busy.len(), "{}", remembered(&resolver));
+        let before = resolver.resolve(&busy[7]).unwrap();
+        (0..500).for_each(|n| drop(resolver.resolve(&tag(&format!("more-{n}")))));
+        assert!(Arc::ptr_eq(&before, &resolver.resolve(&busy[7]).unwrap()));
+    }
+
+    #[test]
+    fn the_number_of_remembered_tags_is_bounded_even_if_all_are_in_use() {
+        let resolver = by_tag_only();
+        for n in 0..SHARDS * MOST_NAMES * 5 / 4 {
             resolver.resolve(&tag(&format!("web-{n}")));
         }
-        let tags: usize = resolver.tags.iter().map(|shard| shard.read().unwrap().len()).sum();
-        assert!(tags <= SHARDS * TAGS_PER_SHARD, "{tags}");
+        assert!(remembered(&resolver) <= SHARDS * MOST_NAMES);
         assert!(resolver.resolve(&tag("web-0")).is_some());
     }
 }

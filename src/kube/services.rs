@@ -26,6 +26,7 @@ const LONGEST_NAME: usize = 1023;
 const LONGEST_SOURCE: usize = 63;
 
 /// What is known of services, and of the cluster.
+#[derive(Debug)]
 pub struct Services {
     map: ArcSwap<HashMap<Box<str>, Known>>,
     /// Moves with every change.
@@ -37,6 +38,7 @@ pub struct Services {
     pub cluster: Option<String>,
 }
 
+#[derive(Debug)]
 struct Known {
     service: Arc<Service>,
     since: Instant,

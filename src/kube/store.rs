@@ -4,9 +4,10 @@
 //! waits; a list shows when it is complete; a deleted pod stays for the grace time, through a new list too.
 
 use std::{
+    collections::HashMap,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -15,6 +16,7 @@ use tokio::sync::watch;
 
 pub use super::wish::Wish;
 use super::{
+    ids::Ids,
     nodes::NodeMeta,
     pod::{Namespace, Pod},
     table::Table,
@@ -37,11 +39,14 @@ pub struct Config {
 pub fn channel(config: Config) -> (Writer, Store) {
     let inner = Arc::new(Inner {
         pods: Table::new(),
+        ids: Ids::new(),
         namespaces: Table::new(),
         nodes: Table::new(),
         wishes: Wishes::default(),
+        grants_wishes: AtomicBool::new(true),
         generation: AtomicU64::new(1),
         missing: watch::Sender::new(Missing { pods: true, namespaces: config.namespaces, nodes: false }),
+        polled: AtomicBool::new(false),
         config,
     });
     (Writer(Arc::clone(&inner)), Store(inner))
@@ -50,12 +55,15 @@ pub fn channel(config: Config) -> (Writer, Store) {
 struct Inner {
     config: Config,
     pods: Table<Pod>,
+    ids: Ids,
     namespaces: Table<Namespace>,
     nodes: Table<NodeMeta>,
     wishes: Wishes,
+    grants_wishes: AtomicBool,
     /// Moves with every change that a reader can see.
     generation: AtomicU64,
     missing: watch::Sender<Missing>,
+    polled: AtomicBool,
 }
 
 /// Which first lists are not complete yet.
@@ -77,6 +85,11 @@ impl Inner {
         if is_news {
             self.generation.fetch_add(1, Ordering::Release);
         }
+    }
+
+    /// When what goes now is forgotten.
+    fn grace(&self) -> Instant {
+        Instant::now() + self.config.delete_grace
     }
 }
 
@@ -106,6 +119,27 @@ impl Store {
         self.0.pods.get(&key(namespace, pod))
     }
 
+    /// What is known of the pod that has this uid, also after another took its name; else of the one that has the name
+    /// now.
+    pub fn lookup_run(&self, namespace: &str, pod: &str, uid: Option<&str>) -> Option<Arc<Pod>> {
+        let known = self.lookup(namespace, pod);
+        let Some(uid) = uid else { return known };
+        if known.as_ref().is_some_and(|pod| pod.meta.uid.as_deref() == Some(uid)) {
+            return known;
+        }
+        self.0.pods.get(&former_key(&key(namespace, pod), uid)).or(known)
+    }
+
+    /// Shows every pod, and whether it is to stay.
+    pub(super) fn each_pod(&self, mut show: impl FnMut(&Arc<Pod>, bool)) {
+        self.0.pods.each(|_, pod, stays| show(pod, stays));
+    }
+
+    /// Whether the pods were listed once.
+    pub(super) fn has_listed_pods(&self) -> bool {
+        !self.0.missing.borrow().pods
+    }
+
     /// What is known of a namespace.
     pub fn lookup_namespace(&self, namespace: &str) -> Option<Arc<Namespace>> {
         self.0.namespaces.get(namespace)
@@ -116,11 +150,44 @@ impl Store {
         self.0.nodes.get(node)
     }
 
+    /// From now on [`Self::lookup_id`] answers.
+    pub fn want_ids(&self) {
+        if !self.0.ids.are_wanted() {
+            self.0.ids.want();
+            self.0.ids.replace(&self.0.pods, self.0.grace());
+        }
+    }
+
+    /// What is known of the pod that has this uid, or a container of this id.
+    pub fn lookup_id(&self, id: &str) -> Option<Arc<Pod>> {
+        self.0.ids.get(id, &self.0.pods)
+    }
+
+    /// The only pod of which `is_it` is true; none if there are several. Looks at all of them.
+    pub fn lookup_only(&self, is_it: impl Fn(&Pod) -> bool) -> Option<Arc<Pod>> {
+        let (mut found, mut count) = (None, 0);
+        self.0.pods.each(|_, pod, _| {
+            if is_it(pod) {
+                count += 1;
+                found = Some(Arc::clone(pod));
+            }
+        });
+        found.filter(|_| count == 1)
+    }
+
     /// Tells that a record names a pod which [`Self::lookup`] doesn't know: it may be looked up. Cheap to repeat.
     pub fn missed(&self, namespace: &str, pod: &str) {
         // Before that the list will tell.
-        if !self.0.missing.borrow().pods {
+        if self.0.grants_wishes.load(Ordering::Relaxed) && !self.0.missing.borrow().pods {
             self.0.wishes.add(namespace, pod, Instant::now());
+        }
+    }
+
+    /// As [`Self::missed`], of a pod whose name another has, as far as is known. Where changes are watched that is
+    /// how it is.
+    pub fn mistaken(&self, namespace: &str, pod: &str) {
+        if self.0.polled.load(Ordering::Relaxed) {
+            self.missed(namespace, pod);
         }
     }
 
@@ -144,6 +211,11 @@ impl Writer {
         Store(Arc::clone(&self.0))
     }
 
+    /// Changes show at the next list only.
+    pub(super) fn is_polled(&self) {
+        self.0.polled.store(true, Ordering::Relaxed);
+    }
+
     /// A list of pods begins; an unfinished one is forgotten.
     pub fn begin_list(&self) {
         self.0.pods.begin();
@@ -153,22 +225,71 @@ impl Writer {
     pub fn apply(&self, mut pod: Pod) {
         // It moves with every heartbeat, and no record shows it.
         pod.meta.resource_version = None;
-        if let Some(key) = pod_key(&pod) {
-            self.0.changed(self.0.pods.put(key, pod));
+        let Some(key) = pod_key(&pod) else { return };
+        self.keep_former(&key, &pod);
+        let ids = Some(&self.0.ids).filter(|ids| ids.are_wanted());
+        let before = ids.and_then(|_| self.0.pods.get(&key));
+        let is_news = self.0.pods.put(&key, pod);
+        if is_news
+            && let Some(ids) = ids
+            && let Some(pod) = self.0.pods.get(&key)
+        {
+            ids.add(&key, &pod);
+            before.inspect(|before| ids.expire(before, Some(&pod), self.0.grace()));
         }
+        self.0.changed(is_news);
+    }
+
+    /// The pod whose name `pod` takes over stays for the grace time, by its uid.
+    fn keep_former(&self, key: &str, pod: &Pod) {
+        if let Some(former) = self.0.pods.get(key)
+            && let Some(uid) = &former.meta.uid
+            && pod.meta.uid.as_ref() != Some(uid)
+        {
+            let until = self.0.grace();
+            self.0.pods.put_until(&former_key(key, uid), Pod::clone(&former), until);
+        }
+    }
+
+    /// Pods that were known before this process, in the order in which they were last seen. The first complete list
+    /// says which of them go.
+    pub(super) fn adopt(&self, pods: &[Arc<Pod>]) {
+        let mut latest = HashMap::new();
+        let mut entries = Vec::with_capacity(pods.len());
+        for pod in pods {
+            let Some(key) = pod_key(pod) else { continue };
+            if let Some(former) = latest.insert(key.clone(), Arc::clone(pod))
+                && let Some(uid) = &former.meta.uid
+            {
+                entries.push((former_key(&key, uid), Arc::clone(&former)));
+            }
+        }
+        entries.extend(latest);
+        self.0.pods.adopt(entries, self.0.grace());
+        if self.0.ids.are_wanted() {
+            self.0.ids.replace(&self.0.pods, self.0.grace());
+        }
+        self.0.changed(true);
     }
 
     /// A pod is gone; one of the same name and another uid is not meant. An empty uid means any.
     pub fn delete(&self, namespace: &str, name: &str, uid: &str) {
-        let until = Instant::now() + self.0.config.delete_grace;
+        let until = self.0.grace();
         self.0.pods.expire(&key(namespace, name), until, |pod| {
-            uid.is_empty() || pod.meta.uid.as_deref() == Some(uid)
+            let is_it = uid.is_empty() || pod.meta.uid.as_deref() == Some(uid);
+            if is_it && self.0.ids.are_wanted() {
+                self.0.ids.expire(pod, None, until);
+            }
+            is_it
         });
     }
 
     /// The list is complete: it replaces what was known.
     pub fn end_list(&self) {
-        self.0.pods.end(Instant::now() + self.0.config.delete_grace);
+        self.0.pods.end(self.0.grace());
+        if self.0.ids.are_wanted() {
+            self.0.ids.replace(&self.0.pods, self.0.grace());
+        }
         self.0.changed(true);
         self.0.missing.send_if_modified(|missing| std::mem::take(&mut missing.pods));
     }
@@ -182,18 +303,18 @@ impl Writer {
     pub fn apply_namespace(&self, mut namespace: Namespace) {
         namespace.meta.resource_version = None;
         if let Some(name) = namespace.meta.name.clone() {
-            self.0.changed(self.0.namespaces.put(name, namespace));
+            self.0.changed(self.0.namespaces.put(&name, namespace));
         }
     }
 
     /// A namespace is gone.
     pub fn delete_namespace(&self, name: &str) {
-        self.0.namespaces.expire(name, Instant::now() + self.0.config.delete_grace, |_| true);
+        self.0.namespaces.expire(name, self.0.grace(), |_| true);
     }
 
     /// The list of namespaces is complete: it replaces what was known.
     pub fn end_namespace_list(&self) {
-        self.0.namespaces.end(Instant::now() + self.0.config.delete_grace);
+        self.0.namespaces.end(self.0.grace());
         self.0.changed(true);
         self.0.missing.send_if_modified(|missing| std::mem::take(&mut missing.namespaces));
     }
@@ -212,18 +333,18 @@ impl Writer {
     pub fn apply_node(&self, mut node: NodeMeta) {
         node.meta.resource_version = None;
         if let Some(name) = node.meta.name.clone() {
-            self.0.changed(self.0.nodes.put(name, node));
+            self.0.changed(self.0.nodes.put(&name, node));
         }
     }
 
     /// A node is gone.
     pub fn delete_node(&self, name: &str) {
-        self.0.nodes.expire(name, Instant::now() + self.0.config.delete_grace, |_| true);
+        self.0.nodes.expire(name, self.0.grace(), |_| true);
     }
 
     /// The list of nodes is complete: it replaces what was known.
     pub fn end_node_list(&self) {
-        self.0.nodes.end(Instant::now() + self.0.config.delete_grace);
+        self.0.nodes.end(self.0.grace());
         self.0.changed(true);
         self.await_nodes(false);
     }
@@ -231,7 +352,13 @@ impl Writer {
     /// Forgets what is due. To be called every few seconds.
     pub fn sweep(&self, now: Instant) {
         let any = self.0.pods.sweep(now) | self.0.namespaces.sweep(now) | self.0.nodes.sweep(now);
+        self.0.ids.sweep(now);
         self.0.changed(any);
+    }
+
+    /// Wishes are neither taken nor granted: every pod comes by itself.
+    pub fn grant_no_wishes(&self) {
+        self.0.grants_wishes.store(false, Ordering::Relaxed);
     }
 
     /// The next pod that a record named and nobody knows; waits for one.
@@ -242,7 +369,7 @@ impl Writer {
     /// The answer to a wish.
     pub fn found(&self, wish: &Wish, pod: Pod) {
         let until = Instant::now() + LOOKED_UP_FOR;
-        self.0.changed(self.0.pods.put_until(key(&wish.namespace, &wish.pod), pod, until));
+        self.0.changed(self.0.pods.put_until(&key(&wish.namespace, &wish.pod), pod, until));
         self.0.wishes.granted(wish);
     }
 
@@ -260,6 +387,11 @@ impl Writer {
 /// Neither half can hold a slash.
 fn key(namespace: &str, pod: &str) -> String {
     [namespace, "/", pod].concat()
+}
+
+/// The key of a pod whose name another has now.
+fn former_key(key: &str, uid: &str) -> String {
+    [key, "/", uid].concat()
 }
 
 fn pod_key(pod: &Pod) -> Option<String> {

@@ -6,15 +6,20 @@
 use std::{
     collections::HashMap,
     hash::{BuildHasher, RandomState},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Instant,
 };
 
 use arc_swap::ArcSwap;
 
-const SHARDS: usize = 64;
+/// A change among 50,000 entries copies 200 of them.
+const SHARDS: usize = 256;
 
-type Shard<T> = HashMap<Box<str>, Slot<T>>;
+/// A copy of a shard shares its keys too.
+type Shard<T> = HashMap<Arc<str>, Slot<T>>;
 
 /// An entry, and when it is to be forgotten.
 struct Slot<T> {
@@ -34,6 +39,8 @@ pub(super) struct Table<T> {
     hasher: RandomState,
     /// Held by whoever writes; the list that is under way.
     draft: Mutex<Option<Shard<T>>>,
+    /// Whether a list was complete. Changes under the lock.
+    listed: AtomicBool,
 }
 
 impl<T: PartialEq> Table<T> {
@@ -42,6 +49,7 @@ impl<T: PartialEq> Table<T> {
             shards: (0..SHARDS).map(|_| ArcSwap::default()).collect(),
             hasher: RandomState::new(),
             draft: Mutex::new(None),
+            listed: AtomicBool::new(false),
         }
     }
 
@@ -63,38 +71,63 @@ impl<T: PartialEq> Table<T> {
     }
 
     /// Puts a watched entry; answers whether readers see something new.
-    pub(super) fn put(&self, key: String, value: T) -> bool {
+    pub(super) fn put(&self, key: &str, value: T) -> bool {
         let mut draft = self.lock();
+        let shard = self.shard(key);
+        let before = shard.load();
+        let known = before.get_key_value(key);
+        // The same allocation tells readers that nothing changed, and a list that comes again takes no more memory.
+        let same = known.filter(|(_, slot)| *slot.value == value).map(|(_, slot)| Arc::clone(&slot.value));
+        let is_news = same.is_none();
+        let key = || known.map_or_else(|| Arc::from(key), |(key, _)| Arc::clone(key));
+        let slot = Slot { value: same.unwrap_or_else(|| Arc::new(value)), expires: None };
         if let Some(draft) = draft.as_mut() {
-            draft.insert(key.into(), Slot { value: Arc::new(value), expires: None });
+            draft.insert(key(), slot);
             return false;
         }
-        let shard = self.shard(&key);
-        let before = shard.load();
-        let known = before.get(key.as_str());
-        let is_news = known.is_none_or(|slot| *slot.value != value);
-        if is_news || known.is_some_and(|slot| slot.expires.is_some()) {
-            let value =
-                if is_news { Some(Arc::new(value)) } else { known.map(|slot| Arc::clone(&slot.value)) };
+        if is_news || known.is_some_and(|(_, slot)| slot.expires.is_some()) {
             let mut after = Shard::clone(&before);
-            after.extend(value.map(|value| (key.into(), Slot { value, expires: None })));
+            after.insert(key(), slot);
             shard.store(Arc::new(after));
         }
         is_news
     }
 
     /// Puts an entry that no watch will keep up to date, until `expires`; a watched one is better and stays.
-    pub(super) fn put_until(&self, key: String, value: T, expires: Instant) -> bool {
+    pub(super) fn put_until(&self, key: &str, value: T, expires: Instant) -> bool {
         let _writing = self.lock();
-        let shard = self.shard(&key);
+        let shard = self.shard(key);
         let before = shard.load();
-        if before.get(key.as_str()).is_some_and(|slot| slot.expires.is_none()) {
+        if before.get(key).is_some_and(|slot| slot.expires.is_none()) {
             return false;
         }
         let mut after = Shard::clone(&before);
         after.insert(key.into(), Slot { value: Arc::new(value), expires: Some(expires) });
         shard.store(Arc::new(after));
         true
+    }
+
+    /// Puts entries that were known before this process, where there is none yet. The first complete list says which
+    /// of them go, and when; after it they go at `expires`.
+    pub(super) fn adopt(&self, entries: impl IntoIterator<Item = (String, Arc<T>)>, expires: Instant) {
+        let mut after: Vec<Shard<T>> = (0..SHARDS).map(|_| Shard::new()).collect();
+        let _writing = self.lock();
+        let expires = self.listed.load(Ordering::Relaxed).then_some(expires);
+        for (key, value) in entries {
+            let slot = Slot { value, expires };
+            after[self.hasher.hash_one(&*key) as usize % SHARDS].insert(key.into(), slot);
+        }
+        for (shard, mut after) in self.shards.iter().zip(after).filter(|(_, after)| !after.is_empty()) {
+            after.extend(shard.load().iter().map(|(key, slot)| (key.clone(), slot.clone())));
+            shard.store(Arc::new(after));
+        }
+    }
+
+    /// Shows every entry with its key, and whether it is to stay; a shard at a time as it is then.
+    pub(super) fn each(&self, mut show: impl FnMut(&str, &Arc<T>, bool)) {
+        for shard in &self.shards {
+            shard.load().iter().for_each(|(key, slot)| show(key, &slot.value, slot.expires.is_none()));
+        }
     }
 
     /// Lets an entry go at `expires` if `is_it` says that it is the one meant.
@@ -120,6 +153,7 @@ impl<T: PartialEq> Table<T> {
     pub(super) fn end(&self, expires: Instant) {
         let mut draft = self.lock();
         let Some(listed) = draft.take() else { return };
+        self.listed.store(true, Ordering::Relaxed);
         let mut after: Vec<Shard<T>> = (0..SHARDS).map(|_| Shard::new()).collect();
         for (key, slot) in listed {
             after[self.hasher.hash_one(&*key) as usize % SHARDS].insert(key, slot);
@@ -127,12 +161,10 @@ impl<T: PartialEq> Table<T> {
         for (shard, mut after) in self.shards.iter().zip(after) {
             for (key, slot) in shard.load().iter() {
                 match after.get_mut(key) {
-                    // The same allocation tells readers that nothing changed.
-                    Some(new) if new.value == slot.value => new.value = Arc::clone(&slot.value),
                     Some(_) => {}
                     None => {
                         let expires = Some(slot.expires.unwrap_or(expires));
-                        after.insert(key.clone(), Slot { value: Arc::clone(&slot.value), expires });
+                        after.insert(Arc::clone(key), Slot { value: Arc::clone(&slot.value), expires });
                     }
                 }
             }

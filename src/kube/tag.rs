@@ -9,6 +9,10 @@ const CONTAINERS: &str = "var.log.containers.";
 const PODS: &str = "var.log.pods.";
 /// How long a container's id is.
 const ID_LEN: usize = 64;
+/// How long a file's name may be: the kubelet cuts what stands before `.log`.
+const NAME_LEN: usize = 255;
+/// How long a container's name may be.
+const CONTAINER_LEN: usize = 63;
 
 /// What a tag says; what it does not say is empty or none.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -27,6 +31,19 @@ pub struct TagParts {
     pub uid: Option<String>,
     /// How often the container had been restarted when it wrote the file.
     pub restarts: Option<u32>,
+    /// Where the name of the file was cut, if it was.
+    pub cut: Option<Cut>,
+}
+
+/// Where a kubelet cut the name of a file that would have been too long.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cut {
+    /// In the pod's name: only its beginning is known.
+    Pod,
+    /// In the namespace: only its beginning is known.
+    Namespace,
+    /// After it: this is the beginning of `<container>-<id>`.
+    Container(String),
 }
 
 /// Reads tags of a form of the operator's own.
@@ -80,6 +97,10 @@ pub fn parse(tag: &[u8], prefix: &str) -> Option<TagParts> {
 
 /// `<pod>_<namespace>_<container>-<id>.log`
 fn container_file(name: &str) -> Option<TagParts> {
+    whole_container_file(name).or_else(|| cut_container_file(name))
+}
+
+fn whole_container_file(name: &str) -> Option<TagParts> {
     let (pod, rest) = name.strip_suffix(".log")?.split_once('_')?;
     let (namespace, rest) = rest.split_once('_')?;
     let (container, id) = rest.rsplit_once('-')?;
@@ -90,6 +111,32 @@ fn container_file(name: &str) -> Option<TagParts> {
         namespace: namespace_name(namespace)?,
         container: non_empty(container),
         docker_id: non_empty(id),
+        ..TagParts::default()
+    })
+}
+
+/// The first 251 bytes of `<pod>_<namespace>_<container>-<id>`, and `.log`.
+fn cut_container_file(name: &str) -> Option<TagParts> {
+    let text = name.strip_suffix(".log").filter(|_| name.len() == NAME_LEN)?;
+    let is_name = |text: &str| pod_name(text).is_some_and(|name| name == text);
+    let mut parts = text.splitn(3, '_');
+    let mut next = || parts.next().filter(|part| !part.is_empty());
+    let pod = next()?;
+    let (namespace, container) = (next(), next());
+    let cut = match (namespace, container) {
+        // The cut may have left a dash or a dot at the end.
+        (None, _) => Some(Cut::Pod).filter(|_| is_name(pod.trim_end_matches(['-', '.']))),
+        (Some(_), None) => Some(Cut::Namespace).filter(|_| is_name(pod)),
+        (Some(_), Some(container)) => Some(Cut::Container(container.to_owned())).filter(|_| is_name(pod)),
+    }?;
+    Some(TagParts {
+        pod: pod.to_owned(),
+        namespace: namespace.map_or(Some(String::new()), namespace_name)?,
+        // No container's name is that long: its end is in sight.
+        container: container
+            .filter(|text| text.len() > CONTAINER_LEN)
+            .and_then(|text| Some(text.rsplit_once('-')?.0.to_owned())),
+        cut: Some(cut),
         ..TagParts::default()
     })
 }
@@ -116,14 +163,14 @@ fn non_empty(text: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
 }
 
-fn namespace_name(text: &str) -> Option<String> {
+pub(super) fn namespace_name(text: &str) -> Option<String> {
     let is_label = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
     non_empty(text)
         .filter(|text| text.bytes().all(is_label) && !text.starts_with('-') && !text.ends_with('-'))
 }
 
 /// The longest DNS name at the end of `text`: what stands before it belongs to the tag's own prefix.
-fn pod_name(text: &str) -> Option<String> {
+pub(super) fn pod_name(text: &str) -> Option<String> {
     let is_inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'.';
     let start = text.bytes().rposition(|b| !is_inner(b)).map_or(0, |at| at + 1);
     let name = text.get(start..)?;
@@ -194,6 +241,31 @@ mod tests {
             assert_eq!(parts(tag), None, "{tag}");
         }
         assert_eq!(parse(b"kube.\xff\xfe", PREFIX), None);
+    }
+
+    #[test]
+    fn a_name_that_the_kubelet_cut_tells_where() {
+        let cut = |name: String| format!("{PREFIX}{}.log", &name[..NAME_LEN - 4]);
+        let tail = format!("_shop-of-teapots_nginx-{ID}");
+        let expect = |pod: usize, cut: Cut, container: Option<&str>, namespace: &str| TagParts {
+            pod: "p".repeat(pod),
+            namespace: namespace.into(),
+            container: container.map(str::to_owned),
+            cut: Some(cut),
+            ..TagParts::default()
+        };
+        for (pod, rest, container, namespace) in [
+            (220, Cut::Container("nginx-c9898099".into()), None, "shop-of-teapots"),
+            (232, Cut::Container("ng".into()), None, "shop-of-teapots"),
+            (170, Cut::Container(format!("nginx-{}", &ID[..58])), Some("nginx"), "shop-of-teapots"),
+            (240, Cut::Namespace, None, "shop-of-te"),
+        ] {
+            let tag = cut("p".repeat(pod) + &tail);
+            assert_eq!(parts(&tag), Some(expect(pod, rest, container, namespace)), "{tag}");
+        }
+        assert_eq!(parts(&cut("p".repeat(253) + &tail)), Some(expect(251, Cut::Pod, None, "")));
+        let uncut = format!("{PREFIX}web_shop_nginx-{}.log", &ID[1..]);
+        assert_eq!(parts(&uncut), None);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The pods of a node, and if asked for all namespaces and the node itself, watched into a [`Store`].
+//! The pods of a node or of the cluster, and if asked for all namespaces and nodes, watched into a [`Store`].
 //!
 //! Serves the filter and the output's straight path. Invariants: instances with the same settings share one watch
 //! per process, which ends with the last of them; an API server that is away, slow or refuses changes nothing of
@@ -14,6 +14,7 @@ use std::{
 };
 
 use thiserror::Error;
+use tokio::sync::watch as flag;
 use tracing::info;
 
 pub use super::node::Node;
@@ -21,10 +22,12 @@ use super::{
     api::Resource,
     backoff::Backoff,
     client::{BadConfig, ClientConfig, Connection},
+    kubelet::{self, Kubelet},
     lookup,
     nodes::Nodes,
-    pod::{Namespace, Pod},
+    pod::{Meta, Namespace, Pod},
     reflect::{Complaints, Reflector, Sink},
+    snapshot,
     store::{self, Store, Writer},
 };
 use crate::runtime::{Owner, Tasks};
@@ -36,10 +39,16 @@ pub struct WatchConfig {
     pub client: ClientConfig,
     /// Whose pods.
     pub node: Node,
+    /// Whether pods are watched and looked up; else only namespaces are.
+    pub pods: bool,
     /// What the store keeps; namespaces are watched only if it wants them.
     pub store: store::Config,
     /// Whether the node is watched too, for its labels and annotations.
     pub nodes: bool,
+    /// The kubelet to ask for the node's pods, instead of the API server.
+    pub kubelet: Option<kubelet::Config>,
+    /// Where what is known of pods outlasts the process.
+    pub snapshot: Option<snapshot::Settings>,
     /// A watch on which nothing came for this long, no bookmark either, is replaced, by way of a list if nothing came
     /// on it at all. Servers send a bookmark every minute.
     pub idle_limit: Duration,
@@ -48,7 +57,8 @@ pub struct WatchConfig {
 impl WatchConfig {
     /// The usual settings for a node's pods.
     pub fn new(client: ClientConfig, node: Node, store: store::Config) -> Self {
-        Self { client, node, store, nodes: false, idle_limit: Duration::from_secs(180) }
+        let idle_limit = Duration::from_secs(180);
+        Self { client, node, pods: true, store, nodes: false, kubelet: None, snapshot: None, idle_limit }
     }
 }
 
@@ -70,12 +80,18 @@ pub struct Counters {
     pub lists: AtomicU64,
     /// Watches begun.
     pub watches: AtomicU64,
+    /// Watches that the server ended in the stream's proper way.
+    pub closed: AtomicU64,
     /// Versions that were gone (410), each followed by a new list.
     pub expired: AtomicU64,
     /// Watches replaced because nothing came.
     pub idle: AtomicU64,
     /// Lists and watches that failed.
     pub failures: AtomicU64,
+    /// Those of them whose answer could not be read.
+    pub unreadable: AtomicU64,
+    /// Those of them that had no answer, or a refusal.
+    pub unanswered: AtomicU64,
     /// Events skipped because they could not be read.
     pub bad_lines: AtomicU64,
     /// Single pods asked for.
@@ -84,6 +100,17 @@ pub struct Counters {
     pub found: AtomicU64,
     /// When a list was complete or an event came, in seconds since 1970; 0 if never.
     pub last_sync: AtomicU64,
+    /// How long lists took in all, in microseconds.
+    pub list_micros: AtomicU64,
+    /// How long watches took to begin.
+    pub watch_micros: AtomicU64,
+    /// How long look-ups took.
+    pub lookup_micros: AtomicU64,
+}
+
+/// Adds the time since `start`.
+pub(super) fn took(micros: &AtomicU64, start: Instant) {
+    micros.fetch_add(u64::try_from(start.elapsed().as_micros()).unwrap_or_default(), Ordering::Relaxed);
 }
 
 impl Counters {
@@ -97,6 +124,7 @@ impl Counters {
 pub struct PodWatch {
     store: Store,
     counters: Arc<Counters>,
+    is_loaded: flag::Receiver<bool>,
     tasks: Tasks,
 }
 
@@ -119,22 +147,56 @@ impl PodWatch {
 
     fn start(config: &WatchConfig, owner: &Owner) -> Result<Self, CantWatch> {
         let connection = Connection::new(&config.client)?;
+        let kubelet = config.kubelet.as_ref().map(|kubelet| Connection::new(&kubelet.client)).transpose()?;
         let tasks = Tasks::new(Owner { name: owner.name.clone(), level: owner.level })?;
         let (writer, store) = store::channel(config.store.clone());
+        // A watch of all pods tells of each by itself.
+        let looks_up = config.node != Node::All;
+        if !looks_up {
+            writer.grant_no_wishes();
+        }
         let counters = Arc::new(Counters::default());
-        let watch = Self { store, counters: Arc::clone(&counters), tasks };
-        let Some(client) = watch.tasks.block_on(async { connection.client() }) else {
+        let (loaded, is_loaded) = flag::channel(config.snapshot.is_none());
+        let watch = Self { store, counters: Arc::clone(&counters), is_loaded, tasks };
+        let clients = async { (connection.client(), kubelet.as_ref().map(Connection::client)) };
+        let Some((client, kubelet)) = watch.tasks.block_on(clients) else {
             return Ok(watch);
         };
         writer.await_nodes(config.nodes);
         let shared = Arc::new(Shared { client, writer, counters, config: config.clone() });
-        watch.tasks.spawn(Arc::clone(&shared).watch_pods());
+        if let Some(settings) = config.snapshot.clone() {
+            let (shared, tasks) = (Arc::clone(&shared), watch.tasks.clone());
+            let loaded = move || _ = loaded.send_replace(true);
+            watch.tasks.spawn_blocking(move || snapshot::run(settings, &shared.writer, loaded, &tasks));
+        }
+        match kubelet {
+            _ if !config.pods => {
+                // There is no list to wait for.
+                shared.writer.begin_list();
+                shared.writer.end_list();
+            }
+            Some(kubelet) => {
+                watch.tasks.spawn(Arc::clone(&shared).ask_kubelet(kubelet));
+                watch.tasks.spawn(Arc::clone(&shared).watch_own_node());
+            }
+            None => {
+                watch.tasks.spawn(Arc::clone(&shared).watch_pods());
+                if looks_up {
+                    watch.tasks.spawn(Arc::clone(&shared).look_up());
+                }
+            }
+        }
         if config.store.namespaces {
             watch.tasks.spawn(Arc::clone(&shared).watch_namespaces());
         }
-        watch.tasks.spawn(Arc::clone(&shared).look_up());
         watch.tasks.spawn(shared.sweep());
         Ok(watch)
+    }
+
+    /// Resolves when what the snapshot knew is in the store, or can't be had.
+    pub async fn loaded(&self) {
+        // The sender goes when its work is done.
+        let _ = self.is_loaded.clone().wait_for(|is_loaded| *is_loaded).await;
     }
 
     /// What is known.
@@ -174,14 +236,32 @@ impl Shared {
             }
         });
         let node = node.await;
-        info!("pods: watching those of node {node}");
-        let pods = self.reflect("/api/v1/pods", Pods(&self.writer), Some(format!("spec.nodeName={node}")));
-        tokio::join!(pods, self.watch_nodes(Some(format!("metadata.name={node}"))));
+        match &node {
+            Some(node) => info!("pods: watching those of node {node}"),
+            None => info!("pods: watching those of the whole cluster"),
+        }
+        let of = |field: &str| node.as_ref().map(|node| format!("{field}={node}"));
+        let pods = self.reflect("/api/v1/pods", Pods(&self.writer), of("spec.nodeName"));
+        tokio::join!(pods, self.watch_nodes(of("metadata.name")));
+    }
+
+    /// The node of a kubelet, which tells of its pods only.
+    async fn watch_own_node(self: Arc<Self>) {
+        if self.config.nodes {
+            let node = self.config.node.resolve(&self.client, || self.writer.await_nodes(false)).await;
+            self.watch_nodes(node.map(|node| format!("metadata.name={node}"))).await;
+        }
     }
 
     async fn watch_nodes(&self, fields: Option<String>) {
         if self.config.nodes {
             self.reflect("/api/v1/nodes", Nodes(&self.writer), fields).await;
+        }
+    }
+
+    async fn ask_kubelet(self: Arc<Self>, client: kube::Client) {
+        if let Some(config) = &self.config.kubelet {
+            Kubelet { client, config, writer: &self.writer, counters: &self.counters }.run().await;
         }
     }
 
@@ -222,6 +302,10 @@ impl Sink for Pods<'_> {
     type Object = Pod;
     const RESOURCE: &'static str = "pods";
 
+    fn meta(pod: &Pod) -> &Meta {
+        &pod.meta
+    }
+
     fn begin(&self) {
         self.0.begin_list();
     }
@@ -231,8 +315,9 @@ impl Sink for Pods<'_> {
     }
 
     fn delete(&self, pod: &Pod) {
-        let text = |field: &Option<String>| field.clone().unwrap_or_default();
-        self.0.delete(&text(&pod.meta.namespace), &text(&pod.meta.name), &text(&pod.meta.uid));
+        let [namespace, name, uid] = [&pod.meta.namespace, &pod.meta.name, &pod.meta.uid]
+            .map(|text| text.as_deref().unwrap_or_default());
+        self.0.delete(namespace, name, uid);
     }
 
     fn end(&self) {
@@ -245,6 +330,10 @@ struct Namespaces<'a>(&'a Writer);
 impl Sink for Namespaces<'_> {
     type Object = Namespace;
     const RESOURCE: &'static str = "namespaces";
+
+    fn meta(namespace: &Namespace) -> &Meta {
+        &namespace.meta
+    }
 
     fn begin(&self) {
         self.0.begin_namespace_list();

@@ -4,7 +4,7 @@
 //! metadata, never what a merged line says: an application could write anything there.
 
 use super::{
-    reader::{Map, Pair},
+    reader::{Map, Pair, text},
     treatment::Treatment,
     write,
 };
@@ -21,6 +21,13 @@ pub enum Existing {
     Merge,
 }
 
+/// Whether two keys, as msgpack, are the same text, in however long a form each is written.
+#[inline]
+pub fn is_same(one: &[u8], other: &[u8]) -> bool {
+    let is_wide = |key: &[u8]| matches!(key.first(), Some(0xd9..=0xdb));
+    one == other || (is_wide(one) || is_wide(other)) && text(one).is_some() && text(one) == text(other)
+}
+
 /// The treatment for just this record, where what it holds makes a difference.
 #[inline]
 pub fn adapted(body: Map<'_>, treatment: &Treatment) -> Option<Treatment> {
@@ -31,7 +38,7 @@ pub fn adapted(body: Map<'_>, treatment: &Treatment) -> Option<Treatment> {
     let mut pairs = Vec::with_capacity(body.entries.len() + added.entries.len());
     for ours in added.pairs() {
         // Of a key that comes twice the last counts.
-        let theirs = body.pairs().filter(|pair| pair.key == ours.key).last();
+        let theirs = body.pairs().filter(|pair| is_same(pair.key, ours.key)).last();
         match theirs {
             Some(theirs) if treatment.existing == Existing::Keep => pairs.extend_from_slice(theirs.bytes),
             Some(theirs) => merge(theirs, ours, &mut pairs),
@@ -45,7 +52,7 @@ fn merge(theirs: Pair<'_>, ours: Pair<'_>, out: &mut Vec<u8>) {
     let (Some(old), Some(new)) = (Map::of(theirs.value), Map::of(ours.value)) else {
         return out.extend_from_slice(ours.bytes);
     };
-    let kept = || old.pairs().filter(|pair| !new.pairs().any(|ours| ours.key == pair.key));
+    let kept = || old.pairs().filter(|pair| !new.pairs().any(|ours| is_same(ours.key, pair.key)));
     out.extend_from_slice(ours.key);
     write::map_header(out, kept().count() + new.len);
     kept().for_each(|pair| out.extend_from_slice(pair.bytes));
@@ -89,6 +96,21 @@ mod tests {
         assert_eq!(adapt(Existing::Replace), None);
         assert_eq!(adapt(Existing::Keep).unwrap(), r#"{"b": 8, "c": 9} 7"#);
         assert_eq!(adapt(Existing::Merge).unwrap(), r#"{"c": 9, "a": 1, "b": 2} {}"#);
+    }
+
+    #[test]
+    fn a_key_is_known_in_whatever_form_it_is_written() {
+        let treatment = Treatment::adding(pairs(&[("k", 1.into())]));
+        for form in [&b"\xa1k"[..], b"\xd9\x01k", b"\xda\x00\x01k", b"\xdb\x00\x00\x00\x01k"] {
+            assert!(treatment.adds(form), "{form:?}");
+        }
+        for other in [&b"\xa1l"[..], b"\xd9\x01l", b"\xd9\x00", b"\x07", b"\xc0", b"\xc4\x01k"] {
+            assert!(!treatment.adds(other), "{other:?}");
+        }
+        let mut wide = treatment.clone();
+        wide.existing = Existing::Keep;
+        let own = adapted(Map { len: 1, entries: b"\xd9\x01k\x08" }, &wide).unwrap();
+        assert_eq!((own.count(), own.pairs()), (1, &b"\xd9\x01k\x08"[..]));
     }
 
     #[test]

@@ -40,13 +40,15 @@ pub(super) fn trimmed(text: &[u8]) -> &[u8] {
 #[inline]
 fn quote_or_escape(text: &[u8], at: usize) -> Option<usize> {
     const ONES: u64 = 0x0101_0101_0101_0101;
+    const QUOTES: u64 = ONES * b'"' as u64;
+    const ESCAPES: u64 = ONES * b'\\' as u64;
     let mut at = at;
     for _ in 0..4 {
         let Some(word) = text.get(at..).and_then(|rest| rest.first_chunk()) else { break };
         let word = u64::from_le_bytes(*word);
         let zeros = |word: u64| word.wrapping_sub(ONES) & !word & (ONES << 7);
         // Above the first hit there may be false ones.
-        let hits = zeros(word ^ ONES * u64::from(b'"')) | zeros(word ^ ONES * u64::from(b'\\'));
+        let hits = zeros(word ^ QUOTES) | zeros(word ^ ESCAPES);
         if hits != 0 {
             return Some(at + hits.trailing_zeros() as usize / 8);
         }

@@ -136,8 +136,12 @@ impl<'a> Header<'a> {
             fields.key(b"time");
             // Of a date and a clock; clocks have 8 bytes and a fraction.
             write::str_header(&mut fields.entries, "2006-01-02TZ".len() + self.clock.len());
-            let date = format!("{year:04}-{:02}-{:02}T", self.month, self.day);
-            fields.entries.extend_from_slice(date.as_bytes());
+            let date = [(year / 100) as u8, (year % 100) as u8, self.month, self.day];
+            for (number, before) in date.into_iter().zip(["", "", "-", "-"]) {
+                fields.entries.extend_from_slice(before.as_bytes());
+                fields.entries.extend_from_slice(&[b'0' + number / 10, b'0' + number % 10]);
+            }
+            fields.entries.push(b'T');
             fields.entries.extend_from_slice(self.clock);
             fields.entries.push(b'Z');
         }
@@ -206,6 +210,7 @@ fn year_and_month(seconds: u64) -> (u64, u8) {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic, reason = "that is how a test fails")]
 mod tests {
     use proptest::prelude::*;
 

@@ -37,6 +37,20 @@ const FIRST: [&[u8]; 12] = [
 /// No key is longer.
 const LONGEST_KEY: usize = 256;
 
+/// Which bytes keys are made of.
+const OF_KEY: [bool; 256] = {
+    let mut of_key = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        of_key[byte] = match byte as u8 {
+            b'_' | b'.' | b'-' | b'/' | b'@' | b':' | b'$' | b'#' | b'[' | b']' | 0x80.. => true,
+            byte => byte.is_ascii_alphanumeric(),
+        };
+        byte += 1;
+    }
+    of_key
+};
+
 /// Reads `line`; answers whether it is logfmt. With `trim`, texts lose line ends at their end.
 pub(super) fn read(line: &[u8], trim: bool, strictness: Strictness, fields: &mut Object) -> bool {
     fields.clear();
@@ -76,10 +90,8 @@ fn items(line: &[u8], trim: bool, strictness: Strictness, fields: &mut Object) -
 
 /// The key at the start of `text`, and what follows it.
 pub(super) fn key(text: &[u8]) -> Option<(&[u8], &[u8])> {
-    let is_of_key =
-        |byte: &u8| byte.is_ascii_alphanumeric() || b"_.-/@:$#[]".contains(byte) || !byte.is_ascii();
     let most = &text[..text.len().min(LONGEST_KEY + 1)];
-    let len = most.iter().position(|byte| !is_of_key(byte)).unwrap_or(most.len());
+    let len = most.iter().position(|byte| !OF_KEY[usize::from(*byte)]).unwrap_or(most.len());
     let begins_well = |byte: &u8| byte.is_ascii_alphabetic() || b"_@$".contains(byte) || !byte.is_ascii();
     let (key, after) = text.split_at(len);
     (len <= LONGEST_KEY && key.first().is_some_and(begins_well)).then_some((key, after))
@@ -166,6 +178,7 @@ fn number(escape: u8, text: &[u8], out: &mut Vec<u8>) -> Option<usize> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "that is how a test fails")]
 mod tests {
     use proptest::{collection::vec, prelude::*};
 

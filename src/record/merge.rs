@@ -6,9 +6,11 @@
 use std::sync::Arc;
 
 use super::{
+    cri,
     json::Object,
     klog, logfmt,
     reader::{Map, Pair, Time, text},
+    splice::Record,
     treatment::{LineParser, Treatment},
 };
 
@@ -27,6 +29,8 @@ pub struct Merge {
     pub keep: bool,
     /// Reads lines instead of the format, where the container has no parser of its own.
     pub parser: Option<Arc<dyn LineParser>>,
+    /// Merges nothing but what a container's own parser finds.
+    pub own_only: bool,
 }
 
 impl Default for Merge {
@@ -38,6 +42,7 @@ impl Default for Merge {
             trim: true,
             keep: true,
             parser: None,
+            own_only: false,
         }
     }
 }
@@ -65,20 +70,28 @@ pub struct Merged<'a> {
 }
 
 impl Merge {
-    /// Reads the fields of the line in `body` into `fields`; `None` if they can't be merged. `at` is the record's time.
+    /// Reads the fields of the record's line into `fields`; `None` if they can't be merged.
     pub fn read<'a>(
         &self,
-        body: Map<'a>,
-        stream: impl Fn() -> Option<&'a [u8]>,
+        record: &Record<'a>,
         treatment: &Treatment,
-        at: impl Fn() -> Option<Time>,
         fields: &mut Object,
     ) -> Option<Merged<'a>> {
-        let line = self.line(body)?;
+        if self.own_only && !treatment.has_parser() {
+            return None;
+        }
+        let mut read = |text| {
+            let parser = treatment.parser.of(record.stream()).as_ref();
+            self.read_text(text, parser, || record.time(), fields)
+        };
+        if let Some(text) = record.text() {
+            return Some(Merged { time: read(text)?, key: cri::TEXT });
+        }
+        let line = self.line(record.body)?;
         let time = if let Some(text) = text(line.value) {
-            self.read_text(text, treatment.parser.of(stream()).as_ref(), at, fields)?
+            read(text)?
         } else {
-            fields.copy(Map::of(line.value)?);
+            fields.copy(Map::of(line.value).filter(|_| !self.own_only)?);
             self.nest(fields);
             None
         };
@@ -97,6 +110,7 @@ impl Merge {
         let mut time = None;
         match parser.or(self.parser.as_ref()) {
             Some(parser) => time = parser.parse(line, fields)?,
+            None if self.own_only => return None,
             None => self.format.read(line, self.trim, at, fields).then_some(())?,
         }
         self.nest(fields);

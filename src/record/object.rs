@@ -5,7 +5,11 @@
 
 use std::ops::Range;
 
-use super::{reader::Map, write};
+use super::{
+    json::trimmed,
+    reader::{Map, text},
+    write,
+};
 
 /// So many keys are looked at one by one.
 const FEW: usize = 32;
@@ -19,8 +23,8 @@ pub struct Object {
     sorted: Vec<Range<usize>>,
     /// A bit for each key, by its length and its ends: most keys that are not there are told by it.
     marks: u64,
-    /// Whether two keys share a bit.
-    may_repeat: bool,
+    /// Whether one of the first keys comes again.
+    repeats: bool,
     /// Where the pairs begin that [`Self::nest`] put under one key, and their number.
     nested: Option<(usize, usize)>,
     /// Containers under way.
@@ -83,6 +87,21 @@ impl Object {
         self.finish();
     }
 
+    /// As `copy`, but that texts lose line ends at their end.
+    pub fn copy_trimmed(&mut self, map: Map<'_>) {
+        self.clear();
+        for pair in map.pairs() {
+            let start = self.entries.len();
+            self.entries.extend_from_slice(pair.key);
+            self.add_key(start..self.entries.len());
+            match text(pair.value) {
+                Some(text) => write::str(&mut self.entries, trimmed(text)),
+                None => self.entries.extend_from_slice(pair.value),
+            }
+        }
+        self.finish();
+    }
+
     /// Begins anew.
     pub(super) fn clear(&mut self) {
         self.entries.clear();
@@ -90,15 +109,18 @@ impl Object {
         self.sorted.clear();
         self.open.clear();
         self.marks = 0;
-        self.may_repeat = false;
+        self.repeats = false;
         self.nested = None;
     }
 
     /// A key of its own was written there.
     #[inline]
     pub(super) fn add_key(&mut self, range: Range<usize>) {
-        let mark = mark(&self.entries[range.clone()]);
-        self.may_repeat |= self.marks & mark != 0;
+        let key = &self.entries[range.clone()];
+        let mark = mark(key);
+        if self.marks & mark != 0 && self.keys.len() < FEW {
+            self.repeats |= self.keys.iter().any(|other| self.entries[other.clone()] == *key);
+        }
         self.marks |= mark;
         self.keys.push(range);
     }
@@ -123,7 +145,7 @@ impl Object {
     /// All keys are there: of equal ones the last stays.
     #[inline]
     pub(super) fn finish(&mut self) {
-        if self.may_repeat || self.keys.len() > FEW {
+        if self.repeats || self.keys.len() > FEW {
             self.settle();
         }
     }

@@ -9,7 +9,7 @@ use super::{
     merge::Merge,
     reader::{Event, Events, Kind, Map, text, value_len},
     severity::Severity,
-    splice::{Lines, splice},
+    splice::{Lines, Record, splice},
     treatment::{Always, Treatment},
     write,
 };
@@ -223,6 +223,7 @@ proptest! {
         let lines = Lines {
             merge: Some(Merge { keep, key: nests.then(|| "level".into()), ..Merge::default() }),
             severity: Some(Severity::new(&key)),
+            ..Lines::default()
         };
         let treatment = if is_adding { Treatment::adding(addition()) } else { Treatment::default() };
         let record = spliced(body, &lines, &treatment);
@@ -235,10 +236,12 @@ proptest! {
     fn no_text_makes_merging_panic(text in "[{}\\[\\]:,\"\\\\u0-9a-e.+ \n-]{0,60}") {
         let merge = Merge { keep: false, ..Merge::default() };
         let mut object = Object::default();
-        let body = encoded(&Value::Map(vec![("log".into(), text.clone().into())]));
+        let body = Value::Map(vec![("log".into(), text.clone().into())]);
+        let event = encoded(&Value::Array(vec![1.into(), body]));
         let is_object = serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(&text).is_ok();
-        let body = Map::of(&body).unwrap();
-        let is_merged = merge.read(body, || None, &Treatment::default(), || None, &mut object).is_some();
+        let event = Events::new(&event).next().unwrap();
+        let record = Record::new(&event, event.body().unwrap(), |_| None);
+        let is_merged = merge.read(&record, &Treatment::default(), &mut object).is_some();
         prop_assert!(is_merged || !is_object);
     }
 }

@@ -22,6 +22,7 @@ pub fn value_len(data: &[u8]) -> Option<usize> {
     (len <= data.len()).then_some(len)
 }
 
+/// The same for values of any type.
 fn any_len(data: &[u8]) -> Option<usize> {
     let mut at = 0;
     // Counts values to come instead of recursing: nesting costs nothing.
@@ -207,6 +208,18 @@ impl<'a> Event<'a> {
         out.extend_from_slice(self.metadata());
     }
 
+    /// A record of which only this head is there, as [`Self::write_head_at`] wrote it for one with that
+    /// [`Self::time_at`].
+    pub(super) fn of_head(head: &'a [u8], time_at: usize) -> Self {
+        let metadata_at = time_at + value_len(head.get(time_at..).unwrap_or_default()).unwrap_or(0);
+        Self { bytes: head, kind: Kind::Record, time_at, metadata_at, body_at: head.len() }
+    }
+
+    /// Where the time begins.
+    pub(super) fn time_at(&self) -> usize {
+        self.time_at
+    }
+
     /// The body, if it is a map as it should be.
     #[inline]
     pub fn body(&self) -> Option<Map<'a>> {
@@ -235,7 +248,7 @@ impl<'a> Event<'a> {
     }
 
     /// Reads the event at the start of `data`.
-    #[inline]
+    #[inline(always)]
     fn read(data: &'a [u8]) -> Option<Self> {
         let foreign = || {
             let bytes = data.get(..value_len(data)?)?;
@@ -297,7 +310,7 @@ impl<'a> Events<'a> {
 impl<'a> Iterator for Events<'a> {
     type Item = Event<'a>;
 
-    #[inline]
+    #[inline(always)]
     fn next(&mut self) -> Option<Event<'a>> {
         let event = Event::read(self.rest)?;
         self.rest = &self.rest[event.bytes.len()..];

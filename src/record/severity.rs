@@ -63,7 +63,8 @@ fn told(map: Map<'_>) -> Option<&'static str> {
     let mut best = KEYS.len();
     let mut found = None;
     for pair in map.pairs() {
-        let Some(key) = text(pair.key) else { continue };
+        // What most keys are not is told by their first letter.
+        let Some(key @ [b's' | b'S' | b'l' | b'L' | b'p' | b'P', ..]) = text(pair.key) else { continue };
         let mut lower = [0; LONGEST];
         let Some(key) = lowered(key, &mut lower) else { continue };
         let (key, value) = match Map::of(pair.value) {

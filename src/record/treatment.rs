@@ -6,9 +6,9 @@
 use std::{ops::Range, sync::Arc};
 
 use super::{
-    existing::Existing,
+    existing::{self, Existing},
     json::Object,
-    reader::{Event, Map, Time},
+    reader::{Event, Map, Time, text},
 };
 
 /// Fields and decisions for the records of one container.
@@ -64,7 +64,14 @@ impl Treatment {
     /// Whether `key`, as msgpack, is one of the fields.
     #[inline]
     pub fn adds(&self, key: &[u8]) -> bool {
-        self.keys.iter().any(|range| self.pairs[range.clone()] == *key)
+        self.keys.iter().any(|range| existing::is_same(&self.pairs[range.clone()], key))
+    }
+
+    /// Whether the container has a parser of its own for any of its streams.
+    #[inline]
+    pub fn has_parser(&self) -> bool {
+        let Streams { stdout, stderr, unknown } = &self.parser;
+        stdout.is_some() || stderr.is_some() || unknown.is_some()
     }
 
     /// Whether no record is kept, of whatever stream.
@@ -106,7 +113,15 @@ pub trait LineParser: Send + Sync {
 pub trait Choose {
     /// How to treat a record; `None` passes it as it is.
     fn choose(&mut self, event: &Event<'_>, body: Map<'_>) -> Option<&Treatment>;
+
+    /// How records tell their stream.
+    fn stream(&self) -> StreamOf {
+        |body| body.get(b"stream").and_then(text)
+    }
 }
+
+/// Finds the name of a record's stream.
+pub type StreamOf = for<'a> fn(Map<'a>) -> Option<&'a [u8]>;
 
 /// The same for all records, as where the tag names the container.
 pub struct Always<'a>(pub &'a Treatment);

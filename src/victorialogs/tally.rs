@@ -6,13 +6,12 @@
 use std::{
     fmt::Write as _,
     sync::{Mutex, PoisonError},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use tracing::{info, warn};
 
-/// How often one reason is told.
-const EVERY: Duration = Duration::from_secs(60);
+use crate::pace::Pace;
 
 macro_rules! reasons {
     ($($(#[doc = $doc:literal])+ $name:ident => $text:literal,)*) => {
@@ -102,7 +101,7 @@ struct Sums {
     counts: Counts,
     delivered: u64,
     told: Counts,
-    told_at: [Option<Instant>; REASONS],
+    pace: [Pace; REASONS],
 }
 
 impl Tally {
@@ -162,9 +161,7 @@ impl Sums {
         let mut news = Vec::new();
         for &reason in Reason::ALL {
             let (all, told) = (self.counts.of(reason), self.told.of(reason));
-            let at = &mut self.told_at[reason as usize];
-            if all > told && at.is_none_or(|at| now.duration_since(at) >= EVERY) {
-                *at = Some(now);
+            if all > told && self.pace[reason as usize].admit(now).is_some() {
                 self.told.0[reason as usize] = all;
                 news.push((reason, all - told, all));
             }
@@ -176,6 +173,7 @@ impl Sums {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pace::EVERY;
 
     #[test]
     fn a_reason_is_told_at_once_and_then_once_a_minute_with_what_came_since() {

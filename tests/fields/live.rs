@@ -2,6 +2,14 @@
 
 use std::time::{Duration, Instant};
 
+use flb_kube::{
+    kube::{
+        client::ClientConfig,
+        store,
+        watch::{Node, PodWatch, WatchConfig},
+    },
+    runtime::Owner,
+};
 use serde_json::{Value, json};
 
 use crate::{
@@ -109,6 +117,33 @@ fn line_10_a_node_that_may_not_be_read_is_warned_of_once_and_nothing_else_is_mis
             assert_eq!(shown["node_labels"], Value::Null);
         }
     });
+}
+
+#[test]
+fn line_10_the_node_that_the_agents_own_pod_names_is_watched_and_until_then_nothing_waits_for_it() {
+    let server = ApiServer::start();
+    server.put(node("n1", "z1"));
+    let folder = tempfile::tempdir().unwrap();
+    let namespace_file = folder.path().join("namespace");
+    std::fs::write(&namespace_file, "shop").unwrap();
+    let client = ClientConfig { url: server.url(), token_file: None, ..ClientConfig::default() };
+    let store = store::Config { delete_grace: Duration::ZERO, namespaces: false };
+    let agent = Node::OfPod { name: "web-1".into(), namespace_file };
+    let config = WatchConfig { nodes: true, ..WatchConfig::new(client, agent, store) };
+    let watch = PodWatch::shared(&config, &Owner { name: "filter:kube:kube.0".into(), level: 3 }).unwrap();
+    until("the first sync", || watch.store().is_synced());
+    assert_eq!(server.count(Verb::List, "nodes"), 0);
+    server.put(pod());
+    until("the node", || watch.store().lookup_node("n1").is_some());
+    assert_eq!(server.requests_of(Verb::List, "nodes")[0].param("fieldSelector"), Some("metadata.name=n1"));
+}
+
+fn until(what: &str, is_so: impl Fn() -> bool) {
+    let started = Instant::now();
+    while !is_so() {
+        assert!(started.elapsed() < Duration::from_secs(60), "waited in vain for {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
 
 #[test]

@@ -16,7 +16,7 @@ fn pod(name: &str, uid: &str) -> Pod {
     serde_json::from_value(json).unwrap()
 }
 
-fn uid(store: &Store, name: &str) -> Option<String> {
+fn uid(store: &Store, name: &str) -> Option<Box<str>> {
     store.lookup("shop", name)?.meta.uid.clone()
 }
 
@@ -89,6 +89,63 @@ fn a_new_pod_takes_the_name_over_and_a_late_deletion_of_the_old_is_not_meant_for
     writer.delete("shop", "web", "old");
     writer.sweep(Instant::now() + 2 * GRACE);
     assert_eq!(uid(&store, "web").as_deref(), Some("new"));
+}
+
+#[test]
+fn a_pod_whose_name_was_taken_over_stays_known_by_its_uid_for_the_grace_time() {
+    for by_list in [false, true] {
+        let (writer, store) = empty();
+        writer.apply(pod("web", "old"));
+        if by_list {
+            writer.begin_list();
+        }
+        writer.apply(pod("web", "new"));
+        if by_list {
+            writer.end_list();
+        }
+        let of = |uid| store.lookup_run("shop", "web", uid).and_then(|pod| pod.meta.uid.clone());
+        assert_eq!(of(Some("old")).as_deref(), Some("old"));
+        assert_eq!(of(Some("new")).as_deref(), Some("new"));
+        assert_eq!(of(None).as_deref(), Some("new"));
+        writer.sweep(Instant::now() + GRACE);
+        assert_eq!(of(Some("old")).as_deref(), Some("new"), "who asks checks the uid");
+    }
+}
+
+fn before(pods: &[(&str, &str)]) -> Vec<Arc<Pod>> {
+    pods.iter().map(|(name, uid)| Arc::new(pod(name, uid))).collect()
+}
+
+#[test]
+fn pods_from_before_stay_until_the_first_list_and_those_that_it_leaves_out_for_the_grace_time() {
+    let (writer, store) = channel(Config { delete_grace: GRACE, namespaces: false });
+    writer.begin_list();
+    writer.adopt(&before(&[("web", "older"), ("web", "old"), ("gone", "1")]));
+    writer.sweep(Instant::now() + 100 * GRACE);
+    let of = |uid| store.lookup_run("shop", "web", uid).and_then(|pod| pod.meta.uid.clone());
+    assert_eq!(of(Some("older")).as_deref(), Some("older"));
+    assert_eq!(of(None).as_deref(), Some("old"));
+    writer.apply(pod("web", "new"));
+    writer.end_list();
+    assert_eq!(of(None).as_deref(), Some("new"));
+    assert!(store.is_synced());
+    for known in ["older", "old", "new"] {
+        assert_eq!(of(Some(known)).as_deref(), Some(known));
+    }
+    assert_eq!(uid(&store, "gone").as_deref(), Some("1"));
+    writer.sweep(Instant::now() + GRACE);
+    assert_eq!((uid(&store, "gone"), store.len()), (None, 1));
+}
+
+#[test]
+fn pods_from_before_that_come_after_the_first_list_go_in_time_and_replace_nothing() {
+    let (writer, store) = empty();
+    writer.apply(pod("web", "new"));
+    writer.adopt(&before(&[("web", "old"), ("gone", "1")]));
+    assert_eq!(uid(&store, "web").as_deref(), Some("new"));
+    assert_eq!(uid(&store, "gone").as_deref(), Some("1"));
+    writer.sweep(Instant::now() + GRACE);
+    assert_eq!(store.len(), 1);
 }
 
 #[test]
@@ -190,7 +247,7 @@ fn readers_see_each_pod_while_others_change() {
         writer.apply(pod("end", "1"));
         readers.into_iter().for_each(|reader| reader.join().unwrap());
     });
-    assert_eq!(store.len(), 1001);
+    assert_eq!(store.len(), 1501, "500 had their names taken over");
 }
 
 #[test]
@@ -213,4 +270,40 @@ fn nodes_belong_to_the_first_sync_if_wanted_until_they_come_or_are_refused() {
     assert!(!store.is_synced());
     writer.await_nodes(false);
     assert!(store.is_synced());
+}
+
+fn with_container(name: &str, uid: &str, id: &str) -> Pod {
+    let status =
+        serde_json::json!({"containerStatuses": [{"name": "main", "containerID": format!("x://{id}")}]});
+    let metadata = serde_json::json!({"name": name, "namespace": "shop", "uid": uid});
+    serde_json::from_value(serde_json::json!({"metadata": metadata, "status": status})).unwrap()
+}
+
+#[test]
+fn an_id_leads_to_the_pod_that_had_it_and_to_no_other_of_its_name() {
+    let (writer, store) = empty();
+    let found = |id: &str| store.lookup_id(id).and_then(|pod| pod.meta.uid.clone());
+    writer.apply(with_container("early", "u0", "c0"));
+    assert_eq!(found("c0"), None, "nobody asked for ids yet");
+    store.want_ids();
+    writer.apply(with_container("web", "u1", "c1"));
+    assert_eq!(
+        [found("c0"), found("c1"), found("u1")],
+        [Some("u0".into()), Some("u1".into()), Some("u1".into())]
+    );
+
+    // The container starts anew, then the pod's name goes to another.
+    writer.apply(with_container("web", "u1", "c2"));
+    assert_eq!((found("c1"), found("c2")), (Some("u1".into()), Some("u1".into())));
+    writer.apply(with_container("web", "u2", "c3"));
+    assert_eq!((found("u1"), found("c2"), found("c3")), (None, None, Some("u2".into())));
+    writer.sweep(Instant::now() + 2 * GRACE);
+    assert_eq!((found("c1"), found("c3")), (None, Some("u2".into())));
+
+    writer.begin_list();
+    writer.apply(with_container("listed", "u4", "c4"));
+    writer.end_list();
+    assert_eq!((found("c4"), found("c3")), (Some("u4".into()), Some("u2".into())));
+    writer.sweep(Instant::now() + 2 * GRACE);
+    assert_eq!(found("c3"), None);
 }

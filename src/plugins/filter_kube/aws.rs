@@ -41,7 +41,8 @@ impl AwsOptions {
         let connection = connection.map_err(|why| {
             Refusal::new(format!("option 'aws_pod_association_host': '{}' names no agent: {why}", self.host))
         })?;
-        let (known, endpoint, interval) = (Arc::clone(&services), self.endpoint.clone(), self.refresh_interval);
+        let (known, endpoint, interval) =
+            (Arc::clone(&services), self.endpoint.clone(), self.refresh_interval);
         tasks.spawn(async move {
             known.follow(&Resource::new(connection.client(), endpoint), interval).await;
         });

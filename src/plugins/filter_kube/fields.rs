@@ -13,6 +13,11 @@ use crate::{
 
 impl FieldOptions {
     pub(super) fn layout(&self) -> Layout {
+        if self.namespace_metadata_only && !self.namespace_labels && !self.namespace_annotations {
+            warn!(
+                "option 'namespace_metadata_only': adds nothing unless namespace_labels or namespace_annotations is on"
+            );
+        }
         Layout {
             labels: select("labels", self.labels, &self.labels_allow, &self.labels_deny),
             annotations: select(

@@ -15,15 +15,17 @@ use crate::{
 };
 
 impl LineOptions {
-    /// How lines are merged, if they are; `parser` is that of the option `merge_parser`.
-    pub(super) fn merge(&self, parser: Option<Arc<dyn LineParser>>) -> Option<Merge> {
-        self.merge_log.then(|| Merge {
+    /// How lines are merged, if they are; `parser` is that of the option `merge_parser`, and `own` tells whether
+    /// containers may name parsers of their own.
+    pub(super) fn merge(&self, parser: Option<Arc<dyn LineParser>>, own: bool) -> Option<Merge> {
+        (self.merge_log || own).then(|| Merge {
             log_keys: self.log_keys.0.clone(),
             format: self.merge_format,
             key: self.merge_log_key.clone(),
             trim: self.merge_log_trim,
             keep: self.keep_log,
             parser,
+            own_only: !self.merge_log,
         })
     }
 

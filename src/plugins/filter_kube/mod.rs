@@ -2,31 +2,40 @@
 //!
 //! Serves the host. Invariant: a call never waits and never loses a record: what can't be enriched passes as it is.
 
+mod aws;
 mod fields;
+mod former;
+mod lines;
 mod merge;
+mod operator;
 mod options;
+mod records;
+mod source;
+mod stats;
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use tracing::warn;
 
+use self::lines::RawLines;
 pub use self::options::KubeOptions;
+use self::stats::{Look, Stats, View};
 use crate::{
     kube::{
-        client::ClientConfig,
-        encode::{self, Layout},
-        preload::Preload,
+        annotation::{FindParser, Heed},
+        encode,
+        record_key::{ByRecord, Lookup},
         resolve::{Resolver, TagForm},
-        store,
         tag::{TagParser, TagParts},
-        watch::{Node, PodWatch, WatchConfig},
+        watch::PodWatch,
     },
-    plugin::{Chunk, Filter, Filtered, Host, Parser, Refusal},
+    pace::{SharedPace, more},
+    plugin::{Chunk, Emit, Filter, Filtered, Host, Parser, Refusal},
     record::{
         json::Object,
         reader::{Map, Time, text},
-        splice::{Lines, splice},
-        treatment::{Always, LineParser},
+        splice::{Lines, Outcome, splice},
+        treatment::{Always, LineParser, Treatment},
     },
     runtime::Tasks,
 };
@@ -34,9 +43,31 @@ use crate::{
 impl KubeOptions {
     fn lines(&self, host: &dyn Host) -> Lines {
         let line = &self.line;
-        let parser = line.merge_parser.as_ref().and_then(|name| host.parsers().get(name));
-        let parser = parser.map(|parser| Arc::new(HostParser(parser)) as Arc<dyn LineParser>);
-        Lines { merge: line.merge(parser), severity: line.severity() }
+        let parser = line.merge_parser.as_ref().filter(|_| line.merge_log).and_then(|name| {
+            let parser = self.find_parser(host)(name);
+            if parser.is_none() {
+                warn!(
+                    "option 'merge_parser': '{name}' is no parser of the host's parsers file; lines are read as if it \
+                     were not set"
+                );
+            }
+            parser
+        });
+        Lines {
+            raw: line.raw_key(),
+            merge: line.merge(parser, self.record.parser),
+            severity: line.severity(),
+        }
+    }
+
+    fn heed(&self, host: &dyn Host) -> Heed {
+        Heed::new(self.record.exclude, self.record.parser.then(|| self.find_parser(host)))
+    }
+
+    /// Finds parsers of the host's for lines.
+    fn find_parser(&self, host: &dyn Host) -> FindParser {
+        let (parsers, trim) = (host.parsers(), self.line.merge_log_trim);
+        Box::new(move |name| Some(Arc::new(HostParser { parser: parsers.get(name)?, trim })))
     }
 
     fn tag_form(&self, host: &dyn Host) -> Result<TagForm, Refusal> {
@@ -47,43 +78,20 @@ impl KubeOptions {
         let parser = host.parsers().get(name).ok_or_else(|| {
             Refusal::new(format!("option 'regex_parser': '{name}' is no parser of the host's parsers file"))
         })?;
-        Ok(TagForm::Custom(prefix.len(), Box::new(HostParser(parser))))
-    }
-
-    fn preload(&self) -> Result<Preload, Refusal> {
-        let Some(folder) = &self.source.preload_dir else { return Ok(Preload::default()) };
-        Preload::read(Path::new(folder)).map_err(|why| {
-            Refusal::new(format!("option 'kube_meta_preload_cache_dir': '{folder}' can't be read: {why}"))
-        })
-    }
-
-    fn watch(&self, layout: &Layout) -> WatchConfig {
-        let path = |text: &Option<String>| text.as_ref().map(Into::into);
-        let (api, source) = (&self.api, &self.source);
-        let client = ClientConfig {
-            url: api.url.clone(),
-            ca_file: path(&api.ca_file),
-            ca_path: path(&api.ca_path),
-            token_file: path(&api.token_file),
-            token_ttl: api.token_ttl,
-            tls_verify: api.tls_verify,
-            tls_verify_hostname: api.tls_verify_hostname,
-            tls_vhost: api.tls_vhost.clone(),
-            ..ClientConfig::default()
-        };
-        let node = Node::find(source.node_name.as_deref(), path(&api.namespace_file));
-        let delete_grace = source.linger.unwrap_or(source.delete_grace);
-        let store = store::Config { delete_grace, namespaces: layout.namespaces() };
-        WatchConfig { nodes: layout.nodes(), ..WatchConfig::new(client, node, store) }
+        Ok(TagForm::Custom(prefix.len(), Box::new(HostParser { parser, trim: false })))
     }
 }
 
 /// A parser of the host's, as one of tags and of lines.
-struct HostParser(Arc<dyn Parser>);
+struct HostParser {
+    parser: Arc<dyn Parser>,
+    /// Whether texts lose line ends at their end.
+    trim: bool,
+}
 
 impl TagParser for HostParser {
     fn parse(&self, tag: &[u8]) -> Option<TagParts> {
-        let fields = self.0.parse(tag)?.fields;
+        let fields = self.parser.parse(tag)?.fields;
         let groups = Map::of(&fields)?
             .pairs()
             .filter_map(|pair| Some((std::str::from_utf8(text(pair.key)?).ok()?, text(pair.value)?)));
@@ -93,8 +101,13 @@ impl TagParser for HostParser {
 
 impl LineParser for HostParser {
     fn parse(&self, text: &[u8], fields: &mut Object) -> Option<Option<Time>> {
-        let parsed = self.0.parse(text)?;
-        fields.copy(Map::of(&parsed.fields)?);
+        let parsed = self.parser.parse(text)?;
+        let found = Map::of(&parsed.fields)?;
+        if self.trim {
+            fields.copy_trimmed(found)
+        } else {
+            fields.copy(found)
+        }
         Some(parsed.time.map(|(seconds, nanos)| Time { seconds, nanos }))
     }
 }
@@ -103,13 +116,20 @@ impl LineParser for HostParser {
 pub struct KubeFilter {
     source: Source,
     lines: Lines,
+    /// The parts of lines, where lines come as runtimes write them.
+    raw: Option<RawLines>,
+    stats: Arc<Stats>,
+    /// Of chunks that end in no events.
+    unread: SharedPace,
+    _shown: operator::Shown,
     /// Runs for as long as the instance does.
-    _watch: Option<Arc<PodWatch>>,
+    watch: Option<Arc<PodWatch>>,
 }
 
 /// Where fields come from.
 enum Source {
     Tags(Box<Resolver>),
+    Records(Box<Resolver>, Lookup),
     Dummy,
 }
 
@@ -119,62 +139,117 @@ impl Filter for KubeFilter {
     type Options = KubeOptions;
 
     fn start(options: KubeOptions, tasks: Tasks, host: &dyn Host) -> Result<Self, Refusal> {
+        options.former.tell();
+        let raw = options.raw_lines(host)?;
+        let (source, watch) = Source::start(&options, &tasks, host)?;
+        let stats = Arc::<Stats>::default();
+        let left_out = source.resolver().map(|resolver| resolver.layout().left_out.clone());
+        let view = View::new(Arc::clone(&stats), watch.clone(), left_out);
+        let _shown = operator::show(&options, view, &tasks, host)?;
         let lines = options.lines(host);
-        if options.fields.dummy_meta {
-            return Ok(Self { source: Source::Dummy, lines, _watch: None });
-        }
-        if options.source.use_kubelet {
-            warn!("option 'use_kubelet': the kubelet is not asked, pods come from the API server's watch");
-        }
-        let layout = options.fields.layout();
-        let form = options.tag_form(host)?;
-        let preload = options.preload()?;
-        let mut watch = None;
-        if !layout.tag_only {
-            let started = PodWatch::shared(&options.watch(&layout), tasks.owner()).map_err(Refusal::new)?;
-            // With files there is something to begin with.
-            if options.source.preload_dir.is_none() {
-                wait_for_sync(&tasks, started.store(), options.source.wait_for_sync);
-            }
-            watch = Some(started);
-        }
-        let store = watch.as_ref().map(|watch| watch.store().clone());
-        let resolver = Resolver::new(form, layout, preload, store);
-        Ok(Self { source: Source::Tags(Box::new(resolver)), lines, _watch: watch })
+        Ok(Self { source, lines, raw, stats, unread: SharedPace::default(), _shown, watch })
     }
 
     fn filter(&self, chunk: Chunk<'_>, out: &mut Vec<u8>) -> Filtered {
-        let treatment = match &self.source {
-            Source::Dummy => Some(Arc::new(encode::dummy())),
-            Source::Tags(resolver) => resolver.resolve(chunk.tag),
+        let outcome = if let Source::Records(resolver, lookup) = &self.source {
+            splice(chunk.data, &self.lines, &mut ByRecord::new(resolver, lookup), out)
+        } else {
+            let Some(treatment) = self.treatment(chunk.tag) else { return Filtered::Unchanged };
+            if treatment.drops_all() {
+                self.stats.dropped(chunk.data.len());
+                return Filtered::Changed;
+            }
+            let chooser = &mut Always(&treatment);
+            match &self.raw {
+                Some(raw) => raw.splice(chunk, &self.lines, chooser, out),
+                None => splice(chunk.data, &self.lines, chooser, out),
+            }
         };
-        let Some(treatment) = treatment else { return Filtered::Unchanged };
-        if treatment.drops_all() {
-            return Filtered::Changed;
+        self.finish(chunk, outcome, out)
+    }
+
+    fn overdue(&self, is_last: bool, engine: &mut dyn Emit) {
+        if let Some(raw) = &self.raw {
+            raw.emit(&self.lines, is_last, |tag| self.treatment(tag), &self.stats, engine);
         }
-        let outcome = splice(chunk.data, &self.lines, &mut Always(&treatment), out);
-        if outcome.unread > 0 {
-            let tag = String::from_utf8_lossy(chunk.tag);
+    }
+}
+
+impl KubeFilter {
+    /// What to answer for a chunk of which this was made.
+    fn finish(&self, chunk: Chunk<'_>, outcome: Outcome, out: &mut Vec<u8>) -> Filtered {
+        self.stats.spliced(&outcome);
+        if outcome.unread > 0
+            && let Some(held_back) = self.unread.admit()
+        {
+            let (tag, more) = (String::from_utf8_lossy(chunk.tag), more(held_back, "such chunks"));
             warn!(
-                "tag '{tag}': {} bytes at the end of a chunk are no events, passed as they are",
+                "tag '{tag}': {} bytes at the end of a chunk are no events, passed as they are{more}",
                 outcome.unread
             );
         }
-        if outcome.records == outcome.passed {
+        if outcome.is_unchanged() {
             out.clear();
             return Filtered::Unchanged;
         }
         Filtered::Changed
     }
+
+    fn treatment(&self, tag: &[u8]) -> Option<Arc<Treatment>> {
+        let Some(resolver) = self.source.resolver() else { return Some(Arc::new(encode::dummy())) };
+        let treatment = resolver.resolve(tag);
+        // Where nobody is asked, there is nothing to find or to miss.
+        if self.watch.is_some() {
+            self.stats.looked_up(match &treatment {
+                None => Look::UnreadableTag,
+                Some(treatment) if treatment.is_known => Look::Hit,
+                Some(_) if !resolver.is_synced() => Look::NotSynced,
+                Some(_) => Look::UnknownPod,
+            });
+        }
+        treatment
+    }
 }
 
-/// Waits for the first lists, for so long.
-fn wait_for_sync(tasks: &Tasks, store: &store::Store, limit: Duration) {
-    let synced = tasks.block_on(async { tokio::time::timeout(limit, store.synced()).await.is_ok() });
-    if synced == Some(false) {
-        warn!(
-            "pods: no complete list within {}s; until there is one, records gain only what their tag says",
-            limit.as_secs_f32()
-        );
+impl Source {
+    fn resolver(&self) -> Option<&Resolver> {
+        match self {
+            Self::Tags(resolver) | Self::Records(resolver, _) => Some(resolver),
+            Self::Dummy => None,
+        }
+    }
+
+    fn start(
+        options: &KubeOptions,
+        tasks: &Tasks,
+        host: &dyn Host,
+    ) -> Result<(Self, Option<Arc<PodWatch>>), Refusal> {
+        if options.fields.dummy_meta {
+            return Ok((Self::Dummy, None));
+        }
+        let layout = options.fields.layout();
+        let lookup = options.record.lookup()?;
+        let form = options.tag_form(host)?;
+        let preload = source::preload(&options.source)?;
+        let watch = match layout.tag_only {
+            true => None,
+            false => {
+                operator::check_access(options, &source::client(&options.api), tasks)?;
+                Some(source::start(options, &layout, tasks)?)
+            }
+        };
+        let store = watch.as_ref().map(|watch| watch.store().clone());
+        if let (Some(store), Some(_)) = (&store, &lookup) {
+            store.want_ids();
+        }
+        let services = options.aws.services(&options.api, tasks)?.filter(|_| !layout.tag_only);
+        let resolver =
+            Resolver::new(form, layout, preload, store).heeding(options.heed(host)).naming(services);
+        let resolver = Box::new(resolver);
+        let source = match lookup {
+            Some(lookup) => Self::Records(resolver, lookup),
+            None => Self::Tags(resolver),
+        };
+        Ok((source, watch))
     }
 }

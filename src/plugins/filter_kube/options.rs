@@ -2,7 +2,7 @@
 //!
 //! Serves the filter. Invariant: each of the 52 keys of the built-in filter is here, with its default.
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use super::merge::LogKeys;
 use crate::{
@@ -107,7 +107,8 @@ options! {
         "regex_parser" => regex_parser: Option<String> = "",
         /// Takes records of the systemd journal: a container's gain metadata, all others pass.
         "use_journal" => use_journal: bool = "off",
-        /// Field of the record that names its pod, instead of the tag: `pod`, or `kubernetes.pod_name` within a map.
+        /// Field of the record that names its pod, instead of the tag: `pod`, `kubernetes.pod_name` or
+        /// `$kubernetes['pod_name']` within a map, `$['k8s.pod.name']` for a name with dots.
         "lookup_pod_key" => pod_key: Option<String> = "",
         /// Field that names its namespace.
         "lookup_namespace_key" => namespace_key: Option<String> = "",
@@ -117,9 +118,11 @@ options! {
         "lookup_container_id_key" => container_id_key: Option<String> = "",
         /// Field with its pod's uid.
         "lookup_pod_uid_key" => pod_uid_key: Option<String> = "",
-        /// Honours the pod's annotation fluentbit.io/exclude: its records are dropped.
+        /// Honours the pod's annotation fluentbit.io/exclude: its records are dropped. Its namespace's counts for pods
+        /// that have none, where namespaces are watched: namespace_labels or namespace_annotations is on.
         "k8s-logging.exclude" => exclude: bool = "off",
-        /// Honours the pod's annotation fluentbit.io/parser: its lines are read by that parser of the host's.
+        /// Honours the pod's annotation fluentbit.io/parser: its lines are read by that parser of the host's, with or
+        /// without merge_log. Its namespace's counts for pods that have none, as with k8s-logging.exclude.
         "k8s-logging.parser" => parser: bool = "off",
     }
 }
@@ -137,7 +140,8 @@ options! {
         "namespace_labels" => namespace_labels: bool = "off",
         /// Adds the namespace's annotations, in kubernetes_namespace.
         "namespace_annotations" => namespace_annotations: bool = "off",
-        /// Adds the namespace's metadata only, and nothing of the pod.
+        /// Adds the namespace's metadata only, and nothing of the pod; pods are not watched then, unless
+        /// k8s-logging.exclude or k8s-logging.parser asks for their annotations.
         "namespace_metadata_only" => namespace_metadata_only: bool = "off",
         /// Puts the namespace's metadata into kubernetes, as namespace_labels and namespace_annotations.
         "namespace_nested" => namespace_nested: bool = "off",
@@ -246,7 +250,7 @@ options! {
     /// What operators see.
     pub struct OperatorOptions {
         /// Address to serve metrics at, such as 127.0.0.1:2021, in addition to the host's own.
-        "metrics_listen" => metrics_listen: Option<String> = "",
+        "metrics_listen" => metrics_listen: Option<SocketAddr> = "",
         /// Asks the API server at the start which permissions are missing.
         "self_check" => self_check: bool = "on",
     }

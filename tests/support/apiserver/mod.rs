@@ -58,6 +58,8 @@ struct Shared {
     script: Mutex<Vec<fault::Rule>>,
     requests: Mutex<Vec<Seen>>,
     token: Mutex<Option<String>>,
+    /// What a SelfSubjectAccessReview does not allow: `list pods`.
+    denied: Mutex<Vec<String>>,
     /// The last resourceVersion; watches wait for it to change.
     version: watch::Sender<u64>,
     /// Changes when every watch is to send a bookmark.
@@ -96,6 +98,7 @@ impl ApiServer {
             script: Mutex::default(),
             requests: Mutex::default(),
             token: Mutex::default(),
+            denied: Mutex::default(),
             version: watch::Sender::new(0),
             bookmarks: watch::Sender::new(0),
             connections: Mutex::default(),
@@ -164,6 +167,11 @@ impl ApiServer {
     /// From now on only this token is let in; none is asked for at first.
     pub fn require_token(&self, token: &str) {
         *locked(&self.shared.token) = Some(token.to_owned());
+    }
+
+    /// Says from now on, when asked, that this is not allowed: `list pods`, `get nodes/proxy`.
+    pub fn deny(&self, what: &str) {
+        locked(&self.shared.denied).push(what.to_owned());
     }
 
     /// Forgets all history: a watch from before gets 410, and so does the next page of a list.

@@ -174,6 +174,9 @@ fn act(
     let Some(target) = target else { return other(&seen.path) };
     let name = target.name.as_deref().unwrap_or_default();
     let (resource, space) = (target.resource.as_str(), target.space());
+    if (seen.verb, resource) == (Verb::Create, "selfsubjectaccessreviews") {
+        return Ok((201, whole(&review(shared, parsed(body)?))));
+    }
     let mut objects = locked(&shared.objects);
     let (code, object) = match seen.verb {
         Verb::Watch => {
@@ -193,6 +196,16 @@ fn act(
     };
     shared.version.send_replace(objects.version());
     Ok((code, whole(&object)))
+}
+
+/// The server's answer to what its client may do.
+fn review(shared: &Shared, mut review: Value) -> Value {
+    let attributes = &review["spec"]["resourceAttributes"];
+    let text = |key: &str| attributes[key].as_str().unwrap_or_default();
+    let slash = if text("subresource").is_empty() { "" } else { "/" };
+    let what = format!("{} {}{slash}{}", text("verb"), text("resource"), text("subresource"));
+    review["status"] = json!({ "allowed": !locked(&shared.denied).contains(&what) });
+    review
 }
 
 fn other(path: &str) -> Result<(u16, Pieces), Denial> {

@@ -13,6 +13,7 @@ use std::{
 use crate::{
     config::Section,
     log,
+    metrics::Endpoint,
     output::Verdict,
     pipeline::Pipeline,
     poll::{self, Mailbox},
@@ -56,9 +57,13 @@ impl Engine {
         let mailbox = Arc::clone(&pipeline.mailbox);
         let (report, started) = mpsc::channel();
         let mut worker = Worker::new(pipeline, service);
+        let service = service.clone();
         let run = move || {
             worker.pipeline.state.enter();
-            let outcome = worker.start();
+            let outcome = worker.start().and_then(|()| {
+                worker.endpoint = Endpoint::start(&service, worker.pipeline.filters.clone())?;
+                Ok(())
+            });
             let failed = outcome.is_err();
             if failed {
                 worker.shut_down();
@@ -89,6 +94,8 @@ impl Engine {
 
 struct Worker {
     pipeline: Pipeline,
+    /// Where the filters' metrics are shown.
+    endpoint: Option<Endpoint>,
     tasks: Tasks,
     flush_every: Duration,
     grace: Duration,
@@ -107,6 +114,7 @@ impl Worker {
         Self {
             tasks: Tasks::new(pipeline.outputs.clone(), back_off),
             pipeline,
+            endpoint: None,
             flush_every,
             grace: service.seconds("grace", 5.0),
             next_flush: Instant::now() + flush_every,
@@ -209,7 +217,8 @@ impl Worker {
         }
     }
 
-    fn shut_down(&self) {
+    fn shut_down(&mut self) {
+        self.endpoint = None;
         let Pipeline { state, inputs, filters, outputs, .. } = &self.pipeline;
         let reloading = self.stopping.is_some_and(|(_, reloading)| reloading);
         log::info(format_args!("[engine] service has stopped ({} pending tasks)", self.tasks.pending()));

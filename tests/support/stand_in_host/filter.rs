@@ -8,7 +8,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use crate::{instance::Instance, log, memory, pattern::Pattern, plugin::FilterTable, sys};
+use crate::{instance::Instance, log, memory, metrics::Registry, pattern::Pattern, plugin::FilterTable, sys};
 
 pub(crate) struct Filter {
     pub(crate) instance: Arc<Instance>,
@@ -16,6 +16,7 @@ pub(crate) struct Filter {
     pattern: Pattern,
     is_processor: bool,
     turn: Mutex<()>,
+    pub(crate) metrics: Registry,
 }
 
 impl Filter {
@@ -25,11 +26,19 @@ impl Filter {
         is_processor: bool,
     ) -> Result<Arc<Self>, String> {
         let pattern = if is_processor { Pattern::any() } else { Pattern::of(&instance.section)? };
-        Ok(Arc::new(Self { instance, table, pattern, is_processor, turn: Mutex::default() }))
+        Ok(Arc::new(Self {
+            instance,
+            table,
+            pattern,
+            is_processor,
+            turn: Mutex::default(),
+            metrics: Registry::default(),
+        }))
     }
 
     pub(crate) fn init(&self) -> Result<(), String> {
         let init = self.table.init.ok_or("no cb_init")?;
+        self.instance.hold_metrics(self.metrics.create());
         // SAFETY: the plugin's callback with what it was promised.
         let answer = unsafe { init(self.instance.as_ptr(), self.instance.state.config(), ptr::null_mut()) };
         if answer != 0 {
@@ -86,5 +95,6 @@ impl Filter {
             // SAFETY: the plugin's callback with its own context, which is not used again.
             unsafe { exit(context, self.instance.state.config()) };
         }
+        self.metrics.destroy();
     }
 }

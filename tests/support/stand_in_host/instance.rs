@@ -4,6 +4,7 @@
 
 use std::{
     ffi::{CStr, CString, c_char, c_int, c_long, c_void},
+    mem::offset_of,
     ptr::{self, NonNull},
     sync::{
         Arc, Mutex, PoisonError,
@@ -16,6 +17,7 @@ use crate::{
     config::Section,
     input::{Collect, Feed, Trigger},
     log::{self, Level},
+    release::{Release, Version},
     state::State,
     sys,
 };
@@ -81,20 +83,74 @@ impl Kind {
 /// What stands in the words of an instance that hold something else in the real host.
 const NOT_A_LEVEL: i32 = 0x5a5a_5a5a;
 
-/// What a plugin's pointer points to: a block of malloc, as in the real host, in which plugins find the level of a
-/// filter and the config of an output.
-#[repr(C)]
-struct Block {
-    head: [i32; 4],
-    instance: *const Instance,
-    config: *mut sys::flb_config,
-    rest: [u64; 24],
+/// What a plugin's pointer points to: a block of malloc, as in the real host, zeroed. Plugins find there the config, and
+/// in that of a filter its level, name, plugin and metrics; behind all that the real host has lies the way back.
+const BLOCK: usize = 256;
+const BACK: usize = BLOCK - size_of::<usize>();
+/// Where the config of an input or an output lies: plugins look for it, in any word.
+const CONFIG: usize = 24;
+
+/// Where a filter's block has what plugins may read.
+struct Places {
+    level: usize,
+    name: usize,
+    alias: usize,
+    plugin: usize,
+    cmt: usize,
+    config: usize,
+}
+
+macro_rules! places {
+    ($layout:ident) => {
+        Places {
+            level: offset_of!(sys::$layout, log_level),
+            name: offset_of!(sys::$layout, name),
+            alias: offset_of!(sys::$layout, alias),
+            plugin: offset_of!(sys::$layout, p),
+            cmt: offset_of!(sys::$layout, cmt),
+            config: offset_of!(sys::$layout, config),
+        }
+    };
+}
+
+impl Places {
+    fn of(release: &Release) -> Self {
+        match release.version {
+            version if version < Version(2, 1, 0) => places!(flb_filter_instance_184),
+            version if version < Version(2, 1, 4) => places!(flb_filter_instance_192),
+            version if version < Version(3, 2, 0) => places!(flb_filter_instance_200),
+            _ => places!(flb_filter_instance_216),
+        }
+    }
+}
+
+/// A block that nobody else has yet.
+#[derive(Clone, Copy)]
+struct Block(NonNull<u8>);
+
+impl Block {
+    fn new() -> Self {
+        // SAFETY: takes no memory of ours.
+        let made = unsafe { libc::calloc(1, BLOCK) };
+        Self(NonNull::new(made.cast()).expect("memory for an instance"))
+    }
+
+    fn put<T>(self, at: usize, value: T) {
+        assert!(at + size_of::<T>() <= BLOCK, "within the block");
+        // SAFETY: within the block, which is aligned for any word, as `at` is for `T`.
+        unsafe { self.0.byte_add(at).cast::<T>().write(value) };
+    }
 }
 
 /// An instance.
 pub(crate) struct Instance {
-    block: NonNull<Block>,
+    block: Block,
     pub(crate) name: CString,
+    /// As plugins are told: within the block where a filter has no alias.
+    told_name: *const c_char,
+    /// The host's copy of the plugin's struct, as far as it is read.
+    _copy: Box<[*const c_char; 2]>,
+    _plugin_name: CString,
     pub(crate) plugin: String,
     pub(crate) level: Level,
     /// All keys, the host's own included.
@@ -117,7 +173,7 @@ unsafe impl Sync for Instance {}
 impl Drop for Instance {
     fn drop(&mut self) {
         // SAFETY: the block is of malloc, and no plugin holds it any more.
-        unsafe { libc::free(self.block.as_ptr().cast()) };
+        unsafe { libc::free(self.block.0.as_ptr().cast()) };
     }
 }
 
@@ -138,11 +194,34 @@ impl Instance {
             .filter(|(key, _)| !kind.owns(key))
             .map(|(key, value)| (key.clone(), CString::new(value.as_str()).unwrap_or_default()))
             .collect();
-        // SAFETY: takes no memory of ours.
-        let block = unsafe { libc::calloc(1, size_of::<Block>()) };
+        let block = Block::new();
+        let name = CString::new(name).unwrap_or_default();
+        let plugin_name = CString::new(plugin.as_str()).unwrap_or_default();
+        let copy = Box::new([ptr::null(), plugin_name.as_ptr()]);
+        let mut told_name = name.as_ptr();
+        block.put(0, [NOT_A_LEVEL; 4]);
+        if kind == Kind::Filter {
+            let places = Places::of(&state.release);
+            block.put(places.level, level as i32);
+            let own = format!("{plugin}.{number}");
+            let mut room = [0_u8; 32];
+            room[..own.len().min(31)].copy_from_slice(&own.as_bytes()[..own.len().min(31)]);
+            block.put(places.name, room);
+            match section.get("alias") {
+                Some(_) => block.put(places.alias, told_name),
+                None => told_name = block.0.as_ptr().wrapping_add(places.name).cast(),
+            }
+            block.put(places.plugin, copy.as_ptr());
+            block.put(places.config, state.config());
+        } else {
+            block.put(CONFIG, state.config());
+        }
         let instance = Arc::new(Self {
-            block: NonNull::new(block.cast()).expect("memory for an instance"),
-            name: CString::new(name).unwrap_or_default(),
+            block,
+            name,
+            told_name,
+            _copy: copy,
+            _plugin_name: plugin_name,
             plugin,
             level,
             section,
@@ -153,17 +232,13 @@ impl Instance {
             set: Mutex::default(),
             wants_threads: AtomicBool::new(false),
         });
-        let mut head = [NOT_A_LEVEL; 4];
-        let offset = match state.release.since(2, 1, 0) {
-            true => sys::FLB_FILTER_LOG_LEVEL_2_1_0,
-            false => sys::FLB_FILTER_LOG_LEVEL_2_0_0,
-        };
-        head[offset as usize / size_of::<i32>()] = level as i32;
-        let contents =
-            Block { head, instance: Arc::as_ptr(&instance), config: state.config(), rest: [0; 24] };
-        // SAFETY: the block has a Block's size, and nobody else has it yet.
-        unsafe { instance.block.write(contents) };
+        block.put(BACK, Arc::as_ptr(&instance));
         instance
+    }
+
+    /// Gives a filter its metrics, before its init.
+    pub(crate) fn hold_metrics(&self, metrics: *mut sys::cmt) {
+        self.block.put(Places::of(&self.state.release).cmt, metrics);
     }
 
     /// Whether the plugin asked for its workers itself.
@@ -173,7 +248,7 @@ impl Instance {
 
     /// As the plugin holds it.
     pub(crate) fn as_ptr<T>(&self) -> *mut T {
-        self.block.as_ptr().cast()
+        self.block.0.as_ptr().cast()
     }
 
     pub(crate) fn name(&self) -> String {
@@ -200,7 +275,7 @@ impl Instance {
 /// Gives back the instance behind a plugin's pointer.
 unsafe fn instance<'a>(pointer: *mut c_void) -> &'a Instance {
     // SAFETY: plugins only have pointers that `as_ptr` gave, and only while the instance lives.
-    unsafe { &*(*pointer.cast::<Block>()).instance }
+    unsafe { &*pointer.byte_add(BACK).cast::<*const Instance>().read() }
 }
 
 pub(crate) unsafe extern "C" fn get_property(key: *const c_char, pointer: *mut c_void) -> *const c_char {
@@ -212,7 +287,7 @@ pub(crate) unsafe extern "C" fn get_property(key: *const c_char, pointer: *mut c
 
 pub(crate) unsafe extern "C" fn name(pointer: *mut c_void) -> *const c_char {
     // SAFETY: as the caller promises.
-    unsafe { instance(pointer) }.name.as_ptr()
+    unsafe { instance(pointer) }.told_name
 }
 
 pub(crate) unsafe extern "C" fn set_context(pointer: *mut c_void, context: *mut c_void) {

@@ -18,6 +18,7 @@ mod library;
 mod lines;
 mod log;
 mod memory;
+mod metrics;
 mod output;
 mod parser;
 mod pattern;

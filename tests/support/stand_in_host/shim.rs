@@ -12,7 +12,7 @@ use std::{
     process::Command,
 };
 
-use crate::{instance, library::Library, release::Release, state, sys};
+use crate::{instance, library::Library, metrics, release::Release, state, sys};
 
 const SHIM: &str = include_str!("shim.c");
 const HEADER: &str = include_str!("../../../include/fluent_bit.h");
@@ -76,8 +76,13 @@ pub(crate) fn load(release: &Release, faults: &Faults) -> Result<usize, String> 
         parser: state::parser,
         parse: state::parse,
     };
-    // SAFETY: both functions are in the shim that was compiled from the text above, with these types.
+    // SAFETY: all functions are in the shim that was compiled from the text above, with these types.
     unsafe {
+        metrics::connect(
+            library.function("stand_in_metrics_create")?,
+            library.function("stand_in_metrics_destroy")?,
+            library.function("stand_in_metrics_text")?,
+        );
         let connect: extern "C" fn(*const Calls) = library.function("stand_in_connect")?;
         connect(&calls);
         let log_print: extern "C" fn() -> usize = library.function("stand_in_log_print")?;

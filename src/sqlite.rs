@@ -1,0 +1,148 @@
+//! What all SQLite files of ours need alike: opened and checked, given their tables, set aside when damaged.
+//!
+//! Serves the cursor of events and the snapshot of pods. Invariant: a file is renamed only if SQLite itself says that
+//! it is of no use, and what SQLite keeps beside it goes with it.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use rusqlite::{Connection, ErrorCode};
+
+/// How long a statement waits for another process that has the file locked.
+pub(crate) const BUSY_LIMIT: Duration = Duration::from_secs(5);
+
+/// Why a file can't be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// SQLite said so.
+    #[error(transparent)]
+    Sqlite(#[from] rusqlite::Error),
+    /// The system said so, before SQLite was asked.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// `PRAGMA quick_check` said so.
+    #[error("{0}")]
+    Damaged(String),
+    /// A later release wrote it.
+    #[error("its schema version {found} is newer than {known}, which this release knows")]
+    Newer {
+        /// The version of the file.
+        found: i64,
+        /// Ours.
+        known: i64,
+    },
+    /// The damaged file can't be renamed.
+    #[error("it is damaged and can't be set aside: {0}")]
+    SetAside(io::Error),
+}
+
+impl Error {
+    /// Whether the file is of no use any more.
+    pub(crate) fn is_damage(&self) -> bool {
+        match self {
+            Error::Damaged(_) => true,
+            Error::Sqlite(error) => matches!(
+                error.sqlite_error_code(),
+                Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
+            ),
+            Error::Io(_) | Error::Newer { .. } | Error::SetAside(_) => false,
+        }
+    }
+}
+
+/// Opens the file by `open`; a damaged one is renamed, which `told` reports, and a new one is started.
+pub(crate) fn open_or_renew<T>(
+    path: &Path,
+    open: impl Fn() -> Result<T, Error>,
+    told: impl FnOnce(&Error, &Path),
+) -> Result<T, Error> {
+    match open() {
+        Err(error) if error.is_damage() => {
+            let aside = set_aside(path).map_err(Error::SetAside)?;
+            told(&error, &aside);
+            open()
+        }
+        done => done,
+    }
+}
+
+/// Asks SQLite whether the file is sound.
+pub(crate) fn check(connection: &Connection) -> Result<(), Error> {
+    let answer: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    if answer == "ok" { Ok(()) } else { Err(Error::Damaged(answer)) }
+}
+
+/// Makes the tables of a file that is new, and leaves that of a later release alone.
+pub(crate) fn set_schema(connection: &mut Connection, version: i64, schema: &str) -> Result<(), Error> {
+    match schema_version(connection)? {
+        0 => {
+            connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+            let transaction =
+                connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+            // Another process may have been first.
+            if schema_version(&transaction)? == 0 {
+                transaction.execute_batch(schema)?;
+                transaction.pragma_update(None, "user_version", version)?;
+            }
+            transaction.commit()?;
+            Ok(())
+        }
+        found if found == version => Ok(()),
+        found => Err(Error::Newer { found, known: version }),
+    }
+}
+
+fn schema_version(connection: &Connection) -> Result<i64, Error> {
+    Ok(connection.query_row("PRAGMA user_version", [], |row| row.get(0))?)
+}
+
+/// Gives free pages back to the disk.
+pub(crate) fn shrink(connection: &Connection) -> Result<(), Error> {
+    // A step frees a page.
+    let mut vacuum = connection.prepare_cached("PRAGMA incremental_vacuum")?;
+    let mut freed = vacuum.query([])?;
+    while freed.next()?.is_some() {}
+    Ok(())
+}
+
+/// Renames the file and what SQLite keeps beside it, so that no old journal is played into a new file.
+fn set_aside(path: &Path) -> io::Result<PathBuf> {
+    let with = |path: &Path, suffix: &str| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(suffix);
+        PathBuf::from(name)
+    };
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let aside = with(path, &format!(".damaged-{}", now.as_nanos()));
+    fs::rename(path, &aside)?;
+    for suffix in ["-wal", "-shm", "-journal"] {
+        match fs::rename(with(path, suffix), with(&aside, suffix)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(aside)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_sqlite_keeps_beside_a_file_is_set_aside_with_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("events.db");
+        for suffix in ["", "-wal", "-shm"] {
+            fs::write(folder.path().join(format!("events.db{suffix}")), suffix).unwrap();
+        }
+        let aside = set_aside(&path).unwrap();
+        let aside = aside.to_str().unwrap();
+        for suffix in ["", "-wal", "-shm"] {
+            assert_eq!(fs::read_to_string(format!("{aside}{suffix}")).unwrap(), suffix);
+        }
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3);
+    }
+}

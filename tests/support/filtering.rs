@@ -1,0 +1,204 @@
+//! The filter in this process: its parsers, its options, chunks for it and what it makes of them.
+
+#![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
+
+use std::{
+    collections::HashMap,
+    fmt::{Debug, Write as _},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use flb_kube::{
+    kube::Verbatim,
+    options::Options,
+    plugin::{Chunk, Filter, Filtered, Host, Parsed, Parser, Parsers},
+    plugins::filter_kube::{KubeFilter, KubeOptions},
+    record::{
+        reader::{Events, Map, text},
+        write,
+    },
+    runtime::{Owner, Tasks},
+};
+use k8s_openapi::jiff::{Timestamp, civil::DateTime, tz::TimeZone};
+use regex::bytes::{Regex, RegexBuilder};
+use serde_json::Value;
+use tracing::{
+    Event, Level, Metadata, Subscriber,
+    field::{Field, Visit},
+    span,
+};
+
+/// The parsers of a parsers file: `Format json` and `Format regex`, with or without `Time_Key`.
+#[derive(Clone, Default)]
+pub struct ParsersFile(HashMap<String, Arc<FileParser>>);
+
+struct FileParser {
+    regex: Option<Regex>,
+    time_key: Option<String>,
+}
+
+impl ParsersFile {
+    /// Reads its text.
+    pub fn read(file: &str) -> Self {
+        let mut parsers = HashMap::new();
+        for section in file.split("[PARSER]").skip(1) {
+            let rows: HashMap<String, &str> = section
+                .lines()
+                .filter_map(|line| line.trim().split_once(char::is_whitespace))
+                .map(|(key, value)| (key.to_lowercase(), value.trim()))
+                .collect();
+            // The host's expressions know lines, as Ruby's do.
+            let regex = rows.get("regex").map(|regex| {
+                RegexBuilder::new(regex).multi_line(true).build().expect("an expression of both kinds")
+            });
+            let time_key = rows.get("time_key").map(ToString::to_string);
+            parsers.insert(rows["name"].to_owned(), Arc::new(FileParser { regex, time_key }));
+        }
+        Self(parsers)
+    }
+}
+
+impl Host for ParsersFile {
+    fn parsers(&self) -> Arc<dyn Parsers> {
+        Arc::new(self.clone())
+    }
+}
+
+impl Parsers for ParsersFile {
+    fn get(&self, name: &str) -> Option<Arc<dyn Parser>> {
+        let parser = self.0.get(name)?;
+        Some(Arc::clone(parser) as Arc<dyn Parser>)
+    }
+}
+
+impl Parser for FileParser {
+    fn parse(&self, line: &[u8]) -> Option<Parsed> {
+        let mut pairs: Vec<(Vec<u8>, Vec<u8>)> = match &self.regex {
+            Some(regex) => {
+                let found = regex.captures(line)?;
+                let group =
+                    |name: &str| Some((packed(name.as_bytes()), packed(found.name(name)?.as_bytes())));
+                regex.capture_names().flatten().filter_map(group).collect()
+            }
+            None => {
+                let read: Verbatim = serde_json::from_slice(line).ok()?;
+                let map = Map::of(read.bytes())?;
+                map.pairs().map(|pair| (pair.key.to_vec(), pair.value.to_vec())).collect()
+            }
+        };
+        let mut time = None;
+        if let Some(key) = &self.time_key
+            && let Some(at) = pairs.iter().position(|(name, _)| text(name) == Some(key.as_bytes()))
+        {
+            time = text(&pairs[at].1).and_then(read_time);
+            pairs.remove(at);
+        }
+        let mut fields = Vec::new();
+        write::map_header(&mut fields, pairs.len());
+        fields.extend(pairs.into_iter().flat_map(|(key, value)| [key, value]).flatten());
+        Some(Parsed { fields, time })
+    }
+}
+
+fn packed(bytes: &[u8]) -> Vec<u8> {
+    let mut packed = Vec::new();
+    write::str(&mut packed, bytes);
+    packed
+}
+
+fn read_time(text: &[u8]) -> Option<(u64, u32)> {
+    let text = std::str::from_utf8(text).ok()?;
+    let of_no_zone = || text.parse::<DateTime>().ok()?.to_zoned(TimeZone::UTC).ok();
+    let time = text.parse::<Timestamp>().ok().or_else(|| Some(of_no_zone()?.timestamp()))?;
+    Some((time.as_second().try_into().ok()?, time.subsec_nanosecond().try_into().ok()?))
+}
+
+/// Starts the filter with these options.
+pub fn start(host: &dyn Host, options: &[(&str, &str)]) -> KubeFilter {
+    let tasks = Tasks::new(Owner { name: "filter:kube:kube.0".into(), level: 4 }).expect("a runtime");
+    let written = |key: &str| {
+        let last = options.iter().rev().find(|(name, _)| *name == key);
+        last.map(|(_, value)| (*value).to_owned())
+    };
+    let options = KubeOptions::load(&written).expect("good options");
+    KubeFilter::start(options, tasks, host).expect("a start")
+}
+
+/// The time of all records: 2001-09-09T01:46:40.000000005Z.
+pub const TIME: (u64, u32) = (1_000_000_000, 5);
+
+/// Records as events.
+pub fn chunk(records: &[Value]) -> Vec<u8> {
+    let mut chunk = Vec::new();
+    for record in records {
+        chunk.extend_from_slice(&[0x92, 0x92, 0xd7, 0x00]);
+        chunk.extend_from_slice(&(TIME.0 as u32).to_be_bytes());
+        chunk.extend_from_slice(&TIME.1.to_be_bytes());
+        write::map_header(&mut chunk, 0);
+        let record: Verbatim = serde_json::from_str(&record.to_string()).expect("JSON");
+        chunk.extend_from_slice(record.bytes());
+    }
+    chunk
+}
+
+/// What comes out for records under `tag`: their times and bodies.
+pub fn pass(filter: &KubeFilter, tag: &str, records: &[Value]) -> Vec<((u64, u32), Value)> {
+    let chunk = chunk(records);
+    let mut out = Vec::new();
+    let filtered = filter.filter(Chunk { tag: tag.as_bytes(), data: &chunk }, &mut out);
+    let result = if filtered == Filtered::Changed { out } else { chunk };
+    let mut events = Events::new(&result);
+    let read = events.by_ref().map(|event| {
+        let time = event.time().expect("a time");
+        let body = rmpv::decode::read_value(&mut &event.bytes[event.head().len()..]).expect("a body");
+        let body = serde_json::from_str(&crate::ordered::json(&body)).expect("JSON");
+        ((time.seconds, time.nanos), body)
+    });
+    let read = read.collect();
+    assert!(events.rest().is_empty(), "whole events");
+    read
+}
+
+/// What `work` tells on this thread, at `level`.
+pub fn told<R>(level: Level, work: impl FnOnce() -> R) -> (R, Vec<String>) {
+    let lines = Arc::new(Mutex::new(Vec::new()));
+    let result = tracing::subscriber::with_default(Log(level, Arc::clone(&lines)), work);
+    let lines = lines.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    (result, lines)
+}
+
+struct Log(Level, Arc<Mutex<Vec<String>>>);
+
+impl Subscriber for Log {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.target().starts_with("flb_kube")
+    }
+
+    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+        span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+
+    fn event(&self, event: &Event<'_>) {
+        if *event.metadata().level() == self.0 {
+            let mut line = Line(String::new());
+            event.record(&mut line);
+            self.1.lock().unwrap_or_else(PoisonError::into_inner).push(line.0);
+        }
+    }
+
+    fn enter(&self, _: &span::Id) {}
+
+    fn exit(&self, _: &span::Id) {}
+}
+
+struct Line(String);
+
+impl Visit for Line {
+    fn record_debug(&mut self, _: &Field, value: &dyn Debug) {
+        let _ = write!(self.0, "{value:?} ");
+    }
+}
