@@ -47,7 +47,7 @@ fuzz_target!(|data: &[u8]| {
         ..Merge::default()
     };
     let severity = is(10).then(|| Severity::new("severity"));
-    let lines = Lines { merge: is(7).then_some(merge), severity };
+    let lines = Lines { merge: is(7).then_some(merge), severity, ..Lines::default() };
     let mut chooser = Even { treatment: &treatment, only_even: is(4) };
     let mut out = Vec::new();
     let outcome = splice(chunk, &lines, &mut chooser, &mut out);

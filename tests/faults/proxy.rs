@@ -33,7 +33,7 @@ impl Proxy {
         listener.set_nonblocking(true).unwrap();
         let state = Arc::new(State::default());
         let shared = Arc::clone(&state);
-        thread::spawn(move || {
+        named("proxy", move || {
             while !shared.over.load(Ordering::Relaxed) {
                 match listener.accept() {
                     Ok((client, _)) => connect(client, to, &shared),
@@ -61,12 +61,16 @@ impl Drop for Proxy {
     }
 }
 
+fn named(name: &str, work: impl FnOnce() + Send + 'static) {
+    thread::Builder::new().name(name.to_owned()).spawn(work).unwrap();
+}
+
 fn connect(client: TcpStream, to: SocketAddr, state: &Arc<State>) {
     client.set_nonblocking(false).unwrap();
     let Ok(server) = TcpStream::connect(to) else { return };
     for (from, to) in [(&client, &server), (&server, &client)] {
         let (from, to, state) = (from.try_clone().unwrap(), to.try_clone().unwrap(), Arc::clone(state));
-        thread::spawn(move || pass(from, to, &state));
+        named("proxy-way", move || pass(from, to, &state));
     }
 }
 
