@@ -122,6 +122,7 @@ impl Counters {
 
 /// A running watch. It ends when the last holder drops it.
 pub struct PodWatch {
+    connection: Connection,
     store: Store,
     counters: Arc<Counters>,
     is_loaded: flag::Receiver<bool>,
@@ -157,7 +158,8 @@ impl PodWatch {
         }
         let counters = Arc::new(Counters::default());
         let (loaded, is_loaded) = flag::channel(config.snapshot.is_none());
-        let watch = Self { store, counters: Arc::clone(&counters), is_loaded, tasks };
+        let watch =
+            Self { connection: connection.clone(), store, counters: Arc::clone(&counters), is_loaded, tasks };
         let clients = async { (connection.client(), kubelet.as_ref().map(Connection::client)) };
         let Some((client, kubelet)) = watch.tasks.block_on(clients) else {
             return Ok(watch);
@@ -191,6 +193,11 @@ impl PodWatch {
         }
         watch.tasks.spawn(shared.sweep());
         Ok(watch)
+    }
+
+    /// The way to the API server, with the watch's own token.
+    pub fn connection(&self) -> &Connection {
+        &self.connection
     }
 
     /// Resolves when what the snapshot knew is in the store, or can't be had.

@@ -233,10 +233,7 @@ impl Source {
         let preload = source::preload(&options.source)?;
         let watch = match layout.tag_only {
             true => None,
-            false => {
-                operator::check_access(options, &source::client(&options.api), tasks)?;
-                Some(source::start(options, &layout, tasks)?)
-            }
+            false => Some(source::start(options, &layout, tasks)?),
         };
         let store = watch.as_ref().map(|watch| watch.store().clone());
         if let (Some(store), Some(_)) = (&store, &lookup) {

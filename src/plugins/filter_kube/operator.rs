@@ -15,7 +15,7 @@ use super::{
 use crate::{
     kube::{
         access::{self, Need},
-        client::{ClientConfig, Connection},
+        client::Connection,
     },
     metrics::{Listener, Source, line},
     options,
@@ -94,18 +94,11 @@ async fn every(pause: Duration, work: impl Fn()) {
 }
 
 /// Asks which permissions are missing, and says so.
-pub(super) fn check_access(
-    options: &KubeOptions,
-    client: &ClientConfig,
-    tasks: &Tasks,
-) -> Result<(), Refusal> {
-    if !options.operator.self_check {
-        return Ok(());
+pub(super) fn check_access(options: &KubeOptions, connection: &Connection, tasks: &Tasks) {
+    if options.operator.self_check {
+        let (connection, needs) = (connection.clone(), needs(options));
+        tasks.spawn(async move { access::check(connection.client(), &needs).await });
     }
-    let connection = Connection::new(client).map_err(Refusal::new)?;
-    let needs = needs(options);
-    tasks.spawn(async move { access::check(connection.client(), &needs).await });
-    Ok(())
 }
 
 /// What these options need of the API server.

@@ -8,7 +8,10 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use tracing::warn;
 
-use super::options::{ApiOptions, KubeOptions, Scope, SourceOptions};
+use super::{
+    operator,
+    options::{ApiOptions, KubeOptions, Scope, SourceOptions},
+};
 use crate::{
     kube::{
         client::ClientConfig,
@@ -35,6 +38,7 @@ pub(super) fn preload(options: &SourceOptions) -> Result<Preload, Refusal> {
 /// Starts the watch, or finds the one that runs, and waits for what it knows at first.
 pub(super) fn start(options: &KubeOptions, layout: &Layout, tasks: &Tasks) -> Result<Arc<PodWatch>, Refusal> {
     let watch = PodWatch::shared(&config(options, layout)?, tasks.owner()).map_err(Refusal::new)?;
+    operator::check_access(options, watch.connection(), tasks);
     // With files there is something to begin with.
     let has_files = options.source.preload_dir.is_some();
     wait_for_sync(tasks, &watch, !has_files, options.source.wait_for_sync);
@@ -57,8 +61,7 @@ fn config(options: &KubeOptions, layout: &Layout) -> Result<WatchConfig, Refusal
     Ok(config)
 }
 
-/// The way to the API server.
-pub(super) fn client(api: &ApiOptions) -> ClientConfig {
+fn client(api: &ApiOptions) -> ClientConfig {
     let path = |text: &Option<String>| text.as_ref().map(Into::into);
     ClientConfig {
         url: api.url.clone(),
