@@ -262,12 +262,16 @@ fn serve(pods: usize) {
         (0..60).map(|i| format!(r#"{{"name":"VARIABLE_{i}","value":"{}"}}"#, "x\\\"y ".repeat(12))).collect();
     let spec = format!(r#","containers":[{{"name":"nginx","env":[{}]}}]"#, variables.join(","));
     let spec: Arc<str> = spec.into();
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let spec = Arc::clone(&spec);
-            std::thread::spawn(move || answer(stream.unwrap(), pods, &spec));
-        }
-    });
+    std::thread::Builder::new()
+        .name("server".into())
+        .spawn(move || {
+            for stream in listener.incoming() {
+                let (stream, spec) = (stream.unwrap(), Arc::clone(&spec));
+                let answering = move || answer(stream, pods, &spec);
+                std::thread::Builder::new().name("connection".into()).spawn(answering).unwrap();
+            }
+        })
+        .unwrap();
     let _ = std::io::stdin().read_to_end(&mut Vec::new());
 }
 

@@ -13,7 +13,7 @@ mod scenery;
 #[allow(dead_code, reason = "the end-to-end tests use more of it")]
 #[path = "support/servers/mod.rs"]
 mod servers;
-#[allow(dead_code, unused_imports, reason = "asked for nothing")]
+#[allow(unused_imports, reason = "asked for nothing")]
 #[path = "support/sink/mod.rs"]
 mod sink;
 

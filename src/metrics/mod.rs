@@ -54,9 +54,12 @@ pub struct Source {
     pub read: Box<dyn Fn() -> Vec<f64> + Send + Sync>,
 }
 
+/// The numbers of one instance, after its name.
+type Numbers<'a> = (&'a str, Vec<f64>);
+
 /// The numbers of all sources in Prometheus' text format. Sources of the same metrics stand together.
 pub fn exposition<'a>(sources: impl IntoIterator<Item = &'a Source>) -> String {
-    let mut groups: Vec<(&'static [Metric], Vec<(&str, Vec<f64>)>)> = Vec::new();
+    let mut groups: Vec<(&'static [Metric], Vec<Numbers<'a>>)> = Vec::new();
     for source in sources {
         let one = (source.instance.as_str(), (source.read)());
         match groups.iter_mut().find(|(metrics, _)| std::ptr::eq(*metrics, source.metrics)) {
@@ -81,7 +84,7 @@ impl Metric {
         format!("{PREFIX}_{}_{}", self.subsystem, self.name)
     }
 
-    fn write(&self, instances: &[(&str, Vec<f64>)], at: usize, text: &mut String) {
+    fn write(&self, instances: &[Numbers<'_>], at: usize, text: &mut String) {
         let name = self.full_name();
         let kind = match self.kind {
             Kind::Counter => "counter",
