@@ -9,7 +9,6 @@ use std::{
     io::{PipeReader, PipeWriter, Read as _},
     os::fd::AsRawFd,
     ptr::{self, NonNull},
-    slice,
     sync::{Mutex, PoisonError},
 };
 
@@ -50,14 +49,14 @@ impl Emitter {
             return Err("it does not export what makes an input");
         };
         let mut memory = Memory::open().ok_or("no pipe can be made")?;
-        if !memory.is_listed(Block::of(ins), Block::of(config)) {
+        if !memory.is_listed(&Block::of(ins), &Block::of(config)) {
             return Err("it runs as a processor");
         }
         // SAFETY: the config is alive; the name is a plugin of every release.
         let made = unsafe { new(config, c"emitter".as_ptr(), ptr::null_mut(), 0) };
         let made = NonNull::new(made).ok_or("it has no input 'emitter'")?;
         let input = made.as_ptr();
-        let Some(context) = memory.storage(Block::of(config), Block::of(input)) else {
+        let Some(context) = memory.storage(&Block::of(config), &Block::of(input)) else {
             // SAFETY: the instance was made above and is not known to anybody yet.
             unsafe { destroy(input) };
             return Err("its storage is not where other releases have it");
@@ -149,23 +148,25 @@ impl Emit for Engine {
     }
 }
 
-/// A heap block of the host's: where it begins, and its words.
-#[derive(Clone, Copy)]
-struct Block<'a> {
+/// A heap block of the host's: where it is, and a copy of its words.
+struct Block {
     start: usize,
-    words: &'a [usize],
+    words: Vec<usize>,
 }
 
-impl Block<'_> {
+impl Block {
     fn of<T>(block: *mut T) -> Self {
         // SAFETY: the host's structs are blocks of the process's malloc, alive during the start.
         let bytes = unsafe { libc::malloc_usable_size(block.cast()) };
-        // SAFETY: as many bytes as the block has; a word is valid at any bit pattern, and the start has one thread.
-        let words = unsafe { slice::from_raw_parts(block.cast::<usize>(), bytes / WORD) };
-        Self { start: block as usize, words }
+        let word = |at| {
+            // SAFETY: within the block; a word is valid at any bit pattern, also where another thread of the host's is
+            // writing it, which none does to those that are believed.
+            unsafe { block.cast::<usize>().add(at).read_volatile() }
+        };
+        Self { start: block as usize, words: (0..bytes / WORD).map(word).collect() }
     }
 
-    fn holds(self, address: usize) -> bool {
+    fn holds(&self, address: usize) -> bool {
         (self.start..self.start + self.words.len() * WORD).contains(&address)
     }
 }
@@ -204,7 +205,7 @@ impl Memory {
 
     /// Whether `block` is linked into a list that begins in `owner`: a filter of the pipeline is, one of a processor
     /// is not.
-    fn is_listed(&mut self, block: Block<'_>, owner: Block<'_>) -> bool {
+    fn is_listed(&mut self, block: &Block, owner: &Block) -> bool {
         (0..block.words.len().saturating_sub(1)).any(|at| {
             let link = block.start + at * WORD;
             let mut here = link;
@@ -225,7 +226,7 @@ impl Memory {
     }
 
     /// The storage context of all inputs, as the inputs that `config` had before `input` show it.
-    fn storage(&mut self, config: Block<'_>, input: Block<'_>) -> Option<usize> {
+    fn storage(&mut self, config: &Block, input: &Block) -> Option<usize> {
         // The last link of the list of inputs is that of the newest.
         let list = (0..config.words.len()).find(|at| {
             let link = config.words[*at];
@@ -241,7 +242,7 @@ impl Memory {
                 return None;
             }
             // SAFETY: a link of the list of inputs lies in an input, all of which are blocks like this one.
-            if let Some(found) = self.storage_of(Block::of(other as *mut c_void), config) {
+            if let Some(found) = self.storage_of(&Block::of(other as *mut c_void), config) {
                 return Some(found);
             }
             [_, link] = self.read::<2>(link)?;
@@ -250,7 +251,7 @@ impl Memory {
     }
 
     /// The context that an input's storage has; its stream and the config have it too.
-    fn storage_of(&mut self, input: Block<'_>, config: Block<'_>) -> Option<usize> {
+    fn storage_of(&mut self, input: &Block, config: &Block) -> Option<usize> {
         const FIELDS: usize = size_of::<sys::flb_storage_input>() / WORD;
         const PARENT: usize = std::mem::offset_of!(sys::cio_stream, parent) / WORD;
         input.words.iter().find_map(|word| {
@@ -289,7 +290,7 @@ mod tests {
             unsafe { self.0.add(word).write(value) };
         }
 
-        fn block(&self) -> Block<'_> {
+        fn block(&self) -> Block {
             Block::of(self.0)
         }
     }
@@ -346,11 +347,11 @@ mod tests {
         let [config, processor, filter, other] = [(); 4].map(|()| Made::of(&[0; 12]));
         ring(&[(&filter, 6)]); // a list of its own, empty
         ring(&[(&processor, 2), (&filter, 2)]);
-        assert!(!memory.is_listed(filter.block(), config.block()));
+        assert!(!memory.is_listed(&filter.block(), &config.block()));
         ring(&[(&config, 4), (&other, 2), (&filter, 2)]);
-        assert!(memory.is_listed(filter.block(), config.block()));
+        assert!(memory.is_listed(&filter.block(), &config.block()));
         filter.set(2, 0);
-        assert!(!memory.is_listed(other.block(), config.block()), "links that disagree");
+        assert!(!memory.is_listed(&other.block(), &config.block()), "links that disagree");
     }
 
     #[test]
@@ -362,7 +363,7 @@ mod tests {
         ring(&[(&config, 2), (&first, 5), (&new, 5)]);
         first.set(9, storage.at(0));
         stream.set(parent, context.at(0));
-        let mut found = || memory.storage(config.block(), new.block());
+        let mut found = || memory.storage(&config.block(), &new.block());
         assert_eq!(found(), None, "the config has none");
         config.set(8, context.at(0));
         assert_eq!(found(), Some(context.at(0)));
