@@ -370,7 +370,9 @@ mod tests {
         stream.set(parent, config.at(0));
         assert_eq!(found(), None, "the stream has another");
         for number in [0, 1, WORD] {
-            [(&config, 8), (&stream, parent), (&storage, 2)].map(|(made, word)| made.set(word, number));
+            for (made, word) in [(&config, 8), (&stream, parent), (&storage, 2)] {
+                made.set(word, number);
+            }
             assert_eq!(found(), None, "the number {number}");
         }
     }
