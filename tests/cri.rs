@@ -242,3 +242,74 @@ fn a_size_without_room_is_refused() {
     assert!(!running.wait_for_end().success());
     assert_eq!(running.count("option 'cri_max_size': '0' leaves no room"), 1, "{}", running.log());
 }
+
+#[test]
+fn two_filters_that_join_emit_past_each_other_whatever_storage_inputs_have() {
+    let real = Host::real();
+    each(real, |host| {
+        let storage = "    storage.path FOLDER/storage\n    storage.max_chunks_up 2\n";
+        let input = tail(TAG, "    storage.type filesystem\n    storage.pause_on_chunks_overlimit on\n");
+        let other = tail(&TAG.replace("web-1", "web-2"), "").replace("app.txt", "other.txt");
+        let filter = |name: &str, pattern: &str| {
+            format!(
+                "[FILTER]\n    Name kube\n    Alias {name}\n    Match {pattern}\n    use_tag_for_meta on\n    cri on\n    \
+                 cri_max_age 1s\n"
+            )
+        };
+        let config = [
+            "[SERVICE]\n    Flush 0.1\n    Grace 3\n    Log_Level info\n",
+            storage,
+            &input,
+            &other,
+            &filter("one", "*web-1*"),
+            &filter("two", "kube.*"),
+            "[OUTPUT]\n    Name stdout\n    Match *\n    Format json_lines\n",
+        ]
+        .concat();
+        let text = "2016-10-06T00:17:10Z stdout P of the other\n";
+        let mut running =
+            host.start(&config).plugins(&[FILTER]).file("app.txt", "").file("other.txt", text).run();
+        for round in 1..=3 {
+            append(&running, &format!("2016-10-06T00:17:10Z stdout P begun {round}\n"));
+            assert_eq!(wait_for(&mut running, &format!("begun {round}"))["partial_message"], true);
+        }
+        // The second alone reads the other file.
+        wait_for(&mut running, "of the other");
+        append(&running, "2016-10-06T00:17:10Z stdout P last words\nseen\n");
+        wait_for(&mut running, "seen");
+        running.stop_within(Duration::from_secs(8));
+        assert_eq!(with_text(&running, "last words").len(), 1, "{}: {}", host.name, running.log());
+        assert_eq!(records(&running).len(), 6, "{}: {}", host.name, running.log());
+    });
+}
+
+#[test]
+fn a_start_that_is_refused_when_its_emitter_is_made_already_ends_in_order() {
+    each(Host::few(), |host| {
+        // An address that no machine has.
+        let options = "    metrics_listen 203.0.113.1:2021\n";
+        let mut running = host.start(&config(options)).plugins(&[FILTER]).file("app.txt", LINES).run();
+        let status = running.wait_for_end();
+        assert!(status.code().is_some_and(|code| code != 0), "{}: {status}\n{}", host.name, running.log());
+        assert_eq!(running.count("option 'metrics_listen'"), 1, "{}: {}", host.name, running.log());
+    });
+}
+
+#[test]
+fn as_a_processor_it_joins_and_says_that_it_takes_nothing_out_of_turn() {
+    let real = Host::real().into_iter().filter(|host| host.version >= (2, 1, 0)).collect();
+    each(real, |host| {
+        let config = format!(
+            "service:\n  flush: 0.1\n  grace: 2\n  log_level: info\npipeline:\n  inputs:\n    - name: tail\n      tag: {TAG}\n      \
+             path: FOLDER/app.txt\n      read_from_head: on\n      refresh_interval: 1\n      processors:\n        \
+             logs:\n          - name: kube\n            use_tag_for_meta: on\n            cri: on\n  outputs:\n    \
+             - name: stdout\n      match: '*'\n      format: json_lines\n"
+        );
+        let text = "2016-10-06T00:17:10Z stdout P a\n2016-10-06T00:17:10Z stdout F b\n";
+        let mut running = host.start(&config).plugins(&[FILTER]).yaml().file("app.txt", text).run();
+        assert_eq!(wait_for(&mut running, "ab")["kubernetes"]["pod_name"], "web-1", "{}", host.name);
+        let told = "takes no records out of turn, since it runs as a processor";
+        assert_eq!(running.count(told), 1, "{}: {}", host.name, running.log());
+        running.stop();
+    });
+}

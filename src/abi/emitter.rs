@@ -9,7 +9,6 @@ use std::{
     io::{PipeReader, PipeWriter, Read as _},
     os::fd::AsRawFd,
     ptr::{self, NonNull},
-    slice,
     sync::{Mutex, PoisonError},
 };
 
@@ -50,15 +49,14 @@ impl Emitter {
             return Err("it does not export what makes an input");
         };
         let mut memory = Memory::open().ok_or("no pipe can be made")?;
-        let block = Block::of(config);
-        if !memory.is_listed(Block::of(ins), block) {
+        if !memory.is_listed(&Block::of(ins), &Block::of(config)) {
             return Err("it runs as a processor");
         }
         // SAFETY: the config is alive; the name is a plugin of every release.
         let made = unsafe { new(config, c"emitter".as_ptr(), ptr::null_mut(), 0) };
         let made = NonNull::new(made).ok_or("it has no input 'emitter'")?;
         let input = made.as_ptr();
-        let Some(context) = memory.storage(block, Block::of(input)) else {
+        let Some(context) = memory.storage(&Block::of(config), &Block::of(input)) else {
             // SAFETY: the instance was made above and is not known to anybody yet.
             unsafe { destroy(input) };
             return Err("its storage is not where other releases have it");
@@ -78,19 +76,26 @@ impl Emitter {
     }
 
     /// From now on the timer asks this instance.
-    pub(super) fn serves<F: Filter>(self, running: *const Running<F>) {
-        owners().push((self.0.as_ptr() as usize, running as usize));
-    }
-
-    /// From now on the timer asks nobody.
-    pub(super) fn rests(self) {
-        owners().retain(|(emitter, _)| *emitter != self.0.as_ptr() as usize);
+    pub(super) fn serves(self, running: *const c_void) {
+        let mut owners = owners();
+        // Some releases free inputs before filters end: the address may have been another's, who is still listed.
+        owners.retain(|(emitter, _)| *emitter != self.0.as_ptr() as usize);
+        owners.push((self.0.as_ptr() as usize, running as usize));
     }
 
     /// Whether records that this input brings are those that were emitted here.
     pub(super) fn is(self, input: *mut sys::flb_input_instance) -> bool {
         self.0.as_ptr() == input
     }
+}
+
+/// From now on no timer asks this instance.
+pub(super) fn rests(running: *const c_void) {
+    owners().retain(|(_, owner)| *owner != running as usize);
+}
+
+fn owner(input: *mut sys::flb_input_instance) -> Option<usize> {
+    owners().iter().find(|(emitter, _)| *emitter == input as usize).map(|(_, owner)| *owner)
 }
 
 fn owners() -> std::sync::MutexGuard<'static, Vec<(usize, usize)>> {
@@ -103,8 +108,7 @@ unsafe extern "C" fn collect<F: Filter>(
     config: *mut sys::flb_config,
     _: *mut c_void,
 ) -> c_int {
-    let owner = owners().iter().find(|(emitter, _)| *emitter == input as usize).map(|(_, owner)| *owner);
-    let Some(owner) = owner else { return 0 };
+    let Some(owner) = owner(input) else { return 0 };
     // SAFETY: an instance of F leaves the list before it ends, on this thread; shared only.
     let running = unsafe { &*(owner as *const Running<F>) };
     // SAFETY: the engine's own config; its first words are those of every release.
@@ -144,23 +148,25 @@ impl Emit for Engine {
     }
 }
 
-/// A heap block of the host's: where it begins, and its words.
-#[derive(Clone, Copy)]
-struct Block<'a> {
+/// A heap block of the host's: where it is, and a copy of its words.
+struct Block {
     start: usize,
-    words: &'a [usize],
+    words: Vec<usize>,
 }
 
-impl Block<'_> {
+impl Block {
     fn of<T>(block: *mut T) -> Self {
         // SAFETY: the host's structs are blocks of the process's malloc, alive during the start.
         let bytes = unsafe { libc::malloc_usable_size(block.cast()) };
-        // SAFETY: as many bytes as the block has; a word is valid at any bit pattern, and the start has one thread.
-        let words = unsafe { slice::from_raw_parts(block.cast::<usize>(), bytes / WORD) };
-        Self { start: block as usize, words }
+        let word = |at| {
+            // SAFETY: within the block; a word is valid at any bit pattern, also where another thread of the host's is
+            // writing it, which none does to those that are believed.
+            unsafe { block.cast::<usize>().add(at).read_volatile() }
+        };
+        Self { start: block as usize, words: (0..bytes / WORD).map(word).collect() }
     }
 
-    fn holds(self, address: usize) -> bool {
+    fn holds(&self, address: usize) -> bool {
         (self.start..self.start + self.words.len() * WORD).contains(&address)
     }
 }
@@ -199,7 +205,7 @@ impl Memory {
 
     /// Whether `block` is linked into a list that begins in `owner`: a filter of the pipeline is, one of a processor
     /// is not.
-    fn is_listed(&mut self, block: Block<'_>, owner: Block<'_>) -> bool {
+    fn is_listed(&mut self, block: &Block, owner: &Block) -> bool {
         (0..block.words.len().saturating_sub(1)).any(|at| {
             let link = block.start + at * WORD;
             let mut here = link;
@@ -220,7 +226,7 @@ impl Memory {
     }
 
     /// The storage context of all inputs, as the inputs that `config` had before `input` show it.
-    fn storage(&mut self, config: Block<'_>, input: Block<'_>) -> Option<usize> {
+    fn storage(&mut self, config: &Block, input: &Block) -> Option<usize> {
         // The last link of the list of inputs is that of the newest.
         let list = (0..config.words.len()).find(|at| {
             let link = config.words[*at];
@@ -236,7 +242,7 @@ impl Memory {
                 return None;
             }
             // SAFETY: a link of the list of inputs lies in an input, all of which are blocks like this one.
-            if let Some(found) = self.storage_of(Block::of(other as *mut c_void), config) {
+            if let Some(found) = self.storage_of(&Block::of(other as *mut c_void), config) {
                 return Some(found);
             }
             [_, link] = self.read::<2>(link)?;
@@ -245,13 +251,142 @@ impl Memory {
     }
 
     /// The context that an input's storage has; its stream and the config have it too.
-    fn storage_of(&mut self, input: Block<'_>, config: Block<'_>) -> Option<usize> {
+    fn storage_of(&mut self, input: &Block, config: &Block) -> Option<usize> {
         const FIELDS: usize = size_of::<sys::flb_storage_input>() / WORD;
         const PARENT: usize = std::mem::offset_of!(sys::cio_stream, parent) / WORD;
         input.words.iter().find_map(|word| {
             let [_, stream, context] = self.read::<FIELDS>(*word)?;
             let parent = self.read::<{ PARENT + 1 }>(stream)?[PARENT];
-            (parent == context && context != 0 && config.words.contains(&context)).then_some(context)
+            // A number that all three have by chance is no address.
+            self.read::<1>(context)?;
+            (parent == context && config.words.contains(&context)).then_some(context)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A block of malloc's with these words.
+    struct Made(*mut usize);
+
+    impl Made {
+        fn of(words: &[usize]) -> Self {
+            // SAFETY: takes no memory of ours; as many words as were asked for are written.
+            unsafe {
+                let block = libc::calloc(words.len(), WORD).cast::<usize>();
+                block.copy_from_nonoverlapping(words.as_ptr(), words.len());
+                Self(block)
+            }
+        }
+
+        fn at(&self, word: usize) -> usize {
+            self.0 as usize + word * WORD
+        }
+
+        fn set(&self, word: usize, value: usize) {
+            // SAFETY: within the block.
+            unsafe { self.0.add(word).write(value) };
+        }
+
+        fn block(&self) -> Block {
+            Block::of(self.0)
+        }
+    }
+
+    impl Drop for Made {
+        fn drop(&mut self) {
+            // SAFETY: of calloc, freed once.
+            unsafe { libc::free(self.0.cast()) };
+        }
+    }
+
+    /// Links the places, each `prev` and `next`, to a ring.
+    fn ring(places: &[(&Made, usize)]) {
+        for (index, (made, word)) in places.iter().enumerate() {
+            let [before, after] = [places.len() - 1, 1]
+                .map(|more| places[(index + more) % places.len()])
+                .map(|(made, word)| made.at(word));
+            made.set(*word, before);
+            made.set(word + 1, after);
+        }
+    }
+
+    #[test]
+    fn memory_that_is_not_there_is_an_answer_each_time_and_no_crash() {
+        let mut memory = Memory::open().unwrap();
+        // SAFETY: takes no memory of ours.
+        let pages = unsafe {
+            libc::mmap(
+                ptr::null_mut(),
+                8192,
+                libc::PROT_READ | libc::PROT_WRITE,
+                libc::MAP_PRIVATE | libc::MAP_ANON,
+                -1,
+                0,
+            )
+        };
+        // SAFETY: the second page of those just made, which nobody uses; no page is larger here than both.
+        unsafe { libc::mprotect(pages.byte_add(4096), 4096, libc::PROT_NONE) };
+        let end = pages as usize + 4096;
+        for _ in 0..100 {
+            for nowhere in [0, 7, WORD, end, end - WORD, end - 2 * WORD, usize::MAX - 7] {
+                assert_eq!(memory.read::<3>(nowhere), None, "{nowhere:#x}");
+            }
+            let there = [1, 2, 3];
+            assert_eq!(memory.read::<3>(there.as_ptr() as usize), Some(there));
+        }
+        // SAFETY: made above, unmapped once.
+        unsafe { libc::munmap(pages, 8192) };
+    }
+
+    #[test]
+    fn a_filter_in_a_list_of_the_config_is_told_from_one_in_a_list_of_a_processor() {
+        let mut memory = Memory::open().unwrap();
+        let [config, processor, filter, other] = [(); 4].map(|()| Made::of(&[0; 12]));
+        ring(&[(&filter, 6)]); // a list of its own, empty
+        ring(&[(&processor, 2), (&filter, 2)]);
+        assert!(!memory.is_listed(&filter.block(), &config.block()));
+        ring(&[(&config, 4), (&other, 2), (&filter, 2)]);
+        assert!(memory.is_listed(&filter.block(), &config.block()));
+        filter.set(2, 0);
+        assert!(!memory.is_listed(&other.block(), &config.block()), "links that disagree");
+    }
+
+    #[test]
+    fn a_storage_is_believed_only_where_input_stream_and_config_have_the_same_context() {
+        let mut memory = Memory::open().unwrap();
+        let parent = std::mem::offset_of!(sys::cio_stream, parent) / WORD;
+        let [config, first, new, context, stream] = [(); 5].map(|()| Made::of(&[0; 16]));
+        let storage = Made::of(&[1, stream.at(0), context.at(0)]);
+        ring(&[(&config, 2), (&first, 5), (&new, 5)]);
+        first.set(9, storage.at(0));
+        stream.set(parent, context.at(0));
+        let mut found = || memory.storage(&config.block(), &new.block());
+        assert_eq!(found(), None, "the config has none");
+        config.set(8, context.at(0));
+        assert_eq!(found(), Some(context.at(0)));
+        stream.set(parent, config.at(0));
+        assert_eq!(found(), None, "the stream has another");
+        for number in [0, 1, WORD] {
+            for (made, word) in [(&config, 8), (&stream, parent), (&storage, 2)] {
+                made.set(word, number);
+            }
+            assert_eq!(found(), None, "the number {number}");
+        }
+    }
+
+    #[test]
+    fn an_emitter_where_an_ended_one_was_asks_its_own_instance() {
+        let [emitter, before, now] = [(); 3].map(|()| Made::of(&[0]));
+        let at = Emitter(NonNull::new(emitter.0.cast()).unwrap());
+        at.serves(before.0.cast());
+        at.serves(now.0.cast());
+        assert_eq!(owner(emitter.0.cast()), Some(now.at(0)));
+        rests(before.0.cast());
+        assert_eq!(owner(emitter.0.cast()), Some(now.at(0)));
+        rests(now.0.cast());
+        assert_eq!(owner(emitter.0.cast()), None);
     }
 }

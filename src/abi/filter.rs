@@ -10,7 +10,7 @@ use tracing::error;
 
 use super::{
     config_map,
-    emitter::Emitter,
+    emitter::{self, Emitter},
     guard::guard,
     host::{self, Host, Starting},
     instance::{Instance, Kind},
@@ -151,7 +151,7 @@ unsafe extern "C" fn init<F: Filter>(
         Some(instance) => {
             let running = Box::into_raw(Box::new(Running { instance, emitter: emitter.get(), gate }));
             if let Some(emitter) = emitter.get() {
-                emitter.serves(running);
+                emitter.serves(running.cast());
             }
             // SAFETY: the context is ours until cb_exit gets it back.
             unsafe { set_context(ins, running.cast()) };
@@ -242,11 +242,9 @@ unsafe extern "C" fn exit<F: Filter>(context: *mut c_void, _: *mut sys::flb_conf
         error!("{}: the host ends an instance that it never started", F::NAME);
         return 0;
     }
+    emitter::rests(context);
     // SAFETY: the context that cb_init made with Box::into_raw, given back once.
-    let Running { instance, emitter, gate } = *unsafe { Box::from_raw(context.cast::<Running<F>>()) };
-    if let Some(emitter) = emitter {
-        emitter.rests();
-    }
+    let Running { instance, gate, .. } = *unsafe { Box::from_raw(context.cast::<Running<F>>()) };
     instance.end();
     gate.close();
     0

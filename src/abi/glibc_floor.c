@@ -51,17 +51,20 @@ BIND(BASE, int, dlclose, (void *h), (h))
 BIND(BASE, char *, dlerror, (void), ())
 BIND(DLADDR1, int, dladdr1, (const void *a, void *i, void **e, int f), (a, i, e, f))
 
-/* Until 2.33 these four were not functions of the library but calls of versioned ones. */
+/* Until 2.33 these were not functions of the library but calls of versioned ones. */
+extern int __fxstat(int, int, struct stat *);
 extern int __fxstat64(int, int, struct stat64 *);
 extern int __xstat64(int, const char *, struct stat64 *);
 extern int __lxstat64(int, const char *, struct stat64 *);
 extern int __fxstatat64(int, int, const char *, struct stat64 *, int);
 
+int __wrap_fstat(int fd, struct stat *s);
 int __wrap_fstat64(int fd, struct stat64 *s);
 int __wrap_stat64(const char *p, struct stat64 *s);
 int __wrap_lstat64(const char *p, struct stat64 *s);
 int __wrap_fstatat64(int d, const char *p, struct stat64 *s, int f);
 
+int __wrap_fstat(int fd, struct stat *s) { return __fxstat(STAT_VERSION, fd, s); }
 int __wrap_fstat64(int fd, struct stat64 *s) { return __fxstat64(STAT_VERSION, fd, s); }
 int __wrap_stat64(const char *p, struct stat64 *s) { return __xstat64(STAT_VERSION, p, s); }
 int __wrap_lstat64(const char *p, struct stat64 *s) { return __lxstat64(STAT_VERSION, p, s); }

@@ -90,14 +90,15 @@ fn messages(scenery: &Scenery, start: &str) -> BTreeSet<String> {
 }
 
 /// Compares the least of the last reloads with the most of early ones, when all caches are warm: threads come and go
-/// with the work, but what is left behind once per reload adds up.
+/// with the work, and a busy machine keeps one or two of them for longer, but what is left behind once per reload adds
+/// up to eight and more.
 fn steady(host: &Host, held: &[Holdings]) {
     let (early, late) = (&held[3..8], &held[RELOADS - 5..]);
     let compare = |what: &str, of: fn(&Holdings) -> usize, slack: usize| {
         let (most, least) = (early.iter().map(of).max().unwrap_or(0), late.iter().map(of).min().unwrap_or(0));
         assert!(least <= most + slack, "{}: {what} grew from {most} to {least}: {held:?}", host.name);
     };
-    compare("threads", |held| held.threads, 0);
-    compare("descriptors", |held| held.descriptors, 0);
+    compare("threads", |held| held.threads, 3);
+    compare("descriptors", |held| held.descriptors, 3);
     compare("memory", |held| held.memory, 4096);
 }
