@@ -145,7 +145,7 @@ pub struct Pairs<'a> {
 impl<'a> Iterator for Pairs<'a> {
     type Item = Pair<'a>;
 
-    #[inline]
+    #[inline(always)]
     fn next(&mut self) -> Option<Pair<'a>> {
         self.left = self.left.checked_sub(1)?;
         let key = value_len(self.rest)?;
