@@ -310,8 +310,11 @@ impl<'a> Splicer<'a> {
         }
         let body = record.body;
         let own = existing::adapted(body, treatment);
-        let treatment = own.as_ref().unwrap_or(treatment);
-        self.outcome.added_bytes += treatment.pairs().len();
+        let (treatment, added) = match &own {
+            Some((own, added)) => (own, *added),
+            None => (treatment, treatment.pairs().len()),
+        };
+        self.outcome.added_bytes += added;
         let read = |merge: &Merge| merge.read(record, treatment, &mut self.fields);
         let merged = self.lines.merge.as_ref().and_then(read);
         let severity = self.lines.severity.as_ref().and_then(|severity| {
