@@ -60,7 +60,7 @@ fuzz_target!(|data: &[u8]| {
         let (_, held) = parts.waiting();
         assert!(held <= limits.total, "{held} bytes wait");
     }
-    while let Some(tag) = parts.overdue(true) {
+    for tag in parts.overdue(true) {
         let mut out = Vec::new();
         let mut joiner = parts.of(&tag);
         splice_overdue(&lines, &mut Always(&treatment), &mut joiner, true, &mut out);

@@ -100,15 +100,16 @@ fn cri<'a>(raw: &'a [u8], clock: &mut Clock) -> Option<Line<'a>> {
         [b'F'] | [b'F', b':', ..] => false,
         _ => return None,
     };
-    let text = if is_partial { text } else { without_line_end(text) };
+    let text = without_line_end(text, is_partial);
     Some(Line { time, stream, text, is_partial, others: Map { len: 0, entries: &[] } })
 }
 
-/// The line end belongs to the file. Inputs take it off themselves, but not all do.
+/// The line end belongs to the file. Inputs take it off themselves, but not all do. Amid a line a `\r` is text.
 #[inline]
-fn without_line_end(text: &[u8]) -> &[u8] {
+fn without_line_end(text: &[u8], is_partial: bool) -> &[u8] {
     match text {
-        [text @ .., b'\r', b'\n'] | [text @ .., b'\n'] => text,
+        [text @ .., b'\r', b'\n'] if !is_partial => text,
+        [text @ .., b'\n'] => text,
         _ => text,
     }
 }
@@ -348,6 +349,8 @@ mod tests {
         assert_eq!(read(&format!("{at} stdout F text  of it ")), whole(Stream::Out, "text  of it "));
         assert_eq!(read(&format!("{at} stderr P text")), part(Stream::Err, "text"));
         assert_eq!(read(&format!("{at} stderr P:x:y text")), part(Stream::Err, "text"));
+        assert_eq!(read(&format!("{at} stderr P text\n")), part(Stream::Err, "text"));
+        assert_eq!(read(&format!("{at} stderr P text\r")), part(Stream::Err, "text\r"));
         assert_eq!(read(&format!("{at} stdout F:x text")), whole(Stream::Out, "text"));
         assert_eq!(read(&format!("{at} stdout F ")), whole(Stream::Out, ""));
         assert_eq!(read(&format!("{at} stdout F")), whole(Stream::Out, ""));

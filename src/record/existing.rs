@@ -28,24 +28,28 @@ pub fn is_same(one: &[u8], other: &[u8]) -> bool {
     one == other || (is_wide(one) || is_wide(other)) && text(one).is_some() && text(one) == text(other)
 }
 
-/// The treatment for just this record, where what it holds makes a difference.
+/// The treatment for just this record, where what it holds makes a difference; and how many of our bytes it has.
 #[inline]
-pub fn adapted(body: Map<'_>, treatment: &Treatment) -> Option<Treatment> {
+pub fn adapted(body: Map<'_>, treatment: &Treatment) -> Option<(Treatment, usize)> {
     if treatment.existing == Existing::Replace || !body.pairs().any(|pair| treatment.adds(pair.key)) {
         return None;
     }
     let added = Map { len: treatment.count(), entries: treatment.pairs() };
     let mut pairs = Vec::with_capacity(body.entries.len() + added.entries.len());
+    let mut bytes = added.entries.len();
     for ours in added.pairs() {
         // Of a key that comes twice the last counts.
         let theirs = body.pairs().filter(|pair| is_same(pair.key, ours.key)).last();
         match theirs {
-            Some(theirs) if treatment.existing == Existing::Keep => pairs.extend_from_slice(theirs.bytes),
+            Some(theirs) if treatment.existing == Existing::Keep => {
+                bytes -= ours.bytes.len();
+                pairs.extend_from_slice(theirs.bytes);
+            }
             Some(theirs) => merge(theirs, ours, &mut pairs),
             None => pairs.extend_from_slice(ours.bytes),
         }
     }
-    Some(treatment.with(pairs))
+    Some((treatment.with(pairs), bytes))
 }
 
 fn merge(theirs: Pair<'_>, ours: Pair<'_>, out: &mut Vec<u8>) {
@@ -84,8 +88,8 @@ mod tests {
         treatment.existing = existing;
         treatment.is_known = true;
         let body = pairs(&[("k", map(&[("x", 0)])), ("n", 7.into()), ("k", map(&[("b", 8), ("c", 9)]))]);
-        let own = adapted(Map { len: 3, entries: &body }, &treatment)?;
-        assert!(own.is_known);
+        let (own, bytes) = adapted(Map { len: 3, entries: &body }, &treatment)?;
+        assert_eq!((own.is_known, bytes), (true, if existing == Existing::Keep { 0 } else { 12 }));
         let shown = Map { len: own.count(), entries: own.pairs() };
         let value = |pair: Pair<'_>| rmpv::decode::read_value(&mut &*pair.value).unwrap().to_string();
         Some(shown.pairs().map(value).collect::<Vec<_>>().join(" "))
@@ -109,8 +113,8 @@ mod tests {
         }
         let mut wide = treatment.clone();
         wide.existing = Existing::Keep;
-        let own = adapted(Map { len: 1, entries: b"\xd9\x01k\x08" }, &wide).unwrap();
-        assert_eq!((own.count(), own.pairs()), (1, &b"\xd9\x01k\x08"[..]));
+        let (own, bytes) = adapted(Map { len: 1, entries: b"\xd9\x01k\x08" }, &wide).unwrap();
+        assert_eq!((own.count(), own.pairs(), bytes), (1, &b"\xd9\x01k\x08"[..], 0));
     }
 
     #[test]

@@ -102,7 +102,7 @@ proptest! {
             Some((began[at]?, ["stdout", "stderr"][at].to_owned(), wholes[at].clone(), !ends))
         }).collect();
         prop_assert_eq!(found, expected);
-        prop_assert!(parts.overdue(true).is_none());
+        prop_assert!(parts.overdue(true).is_empty());
     }
 
     #[test]
@@ -185,4 +185,45 @@ fn records_of_an_excluded_stream_do_not_wait() {
     let chunk = [event(&cri(0, "stderr", "P", b"x")), event(&cri(0, "stdout", "F", b"y"))].concat();
     let outcome = splice_raw(&chunk, &lines(), &mut Always(&treatment), &mut parts.of(b"tag"), &mut out);
     assert_eq!((outcome.dropped, read(&out).len(), parts.waiting()), (1, 1, (0, 0)));
+}
+
+#[test]
+fn a_part_whose_stream_is_excluded_while_it_waits_is_counted_as_dropped_and_as_no_piece() {
+    let mut parts = Parts::new(LIMITS);
+    let mut out = Vec::new();
+    run(&mut parts, &event(&cri(0, "stderr", "P", b"x")), &mut out);
+    let mut treatment = Treatment::default();
+    treatment.dropped.stderr = true;
+    let outcome = splice_overdue(&lines(), &mut Always(&treatment), &mut parts.of(b"tag"), true, &mut out);
+    assert_eq!(outcome, Outcome { dropped: 1, ..Outcome::default() });
+    assert!(out.is_empty());
+}
+
+#[test]
+fn the_parts_of_many_containers_come_out_in_time_and_their_names_are_held_within_the_bound() {
+    let mut parts = Parts::new(Limits { age: Duration::ZERO, total: 1 << 24, ..LIMITS });
+    let treatment = Treatment::default();
+    let mut out = Vec::new();
+    let name = |number: usize| format!("{number:02000}").into_bytes();
+    let pieces = (0..20_000).filter(|number| {
+        let chunk = event(&cri(0, "stdout", "P", b"x"));
+        let lines = lines();
+        let outcome =
+            splice_raw(&chunk, &lines, &mut Always(&treatment), &mut parts.of(&name(*number)), &mut out);
+        outcome.unfinished == 1
+    });
+    // Two thousand bytes of a name, and some hundreds of its line.
+    let (waited, emitted) = (7_000..=8_400, pieces.count());
+    assert!(waited.contains(&(20_000 - emitted)), "{} wait", 20_000 - emitted);
+    let before = std::time::Instant::now();
+    let overdue = parts.overdue(false);
+    for tag in &overdue {
+        let mut joiner = parts.of(tag);
+        assert_eq!(
+            splice_overdue(&lines(), &mut Always(&treatment), &mut joiner, false, &mut out).unfinished,
+            1
+        );
+    }
+    assert_eq!(overdue.len(), 20_000 - emitted);
+    assert!(before.elapsed() < Duration::from_secs(2), "{:?}", before.elapsed());
 }

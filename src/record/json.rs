@@ -1,6 +1,6 @@
 //! JSON text to msgpack, in one pass and without a tree.
 //!
-//! Serves `merge` and `splice`. Reads what the host's own packer reads: raw control characters and bytes that are no
+//! Serves `merge` and `cri`. Reads what the host's own packer reads: raw control characters and bytes that are no
 //! UTF-8 stay as they are within texts, whole numbers beyond 64 bits become floats, and a number beyond floats spoils
 //! the whole. Invariant: text that is not exactly one object yields nothing.
 
@@ -22,8 +22,8 @@ impl Object {
     }
 }
 
-/// A text without line ends at its end, be they real or spelt `\n` or `\r`, as the built-in filter means it: the
-/// first byte stays.
+/// A text without line ends at its end, be they real or spelt `\n` or `\r`, as the built-in filter means it: a real one
+/// that is the first byte stays.
 pub(super) fn trimmed(text: &[u8]) -> &[u8] {
     let mut text = text;
     loop {

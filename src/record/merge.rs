@@ -81,7 +81,9 @@ impl Merge {
             return None;
         }
         let mut read = |text| {
-            let parser = treatment.parser.of(record.stream()).as_ref();
+            // To find the stream may take a look at all fields.
+            let own = || treatment.parser.of(record.stream()).as_ref();
+            let parser = if treatment.has_parser() { own() } else { None };
             self.read_text(text, parser, || record.time(), fields)
         };
         if let Some(text) = record.text() {
@@ -124,14 +126,15 @@ impl Merge {
     }
 
     /// The field that holds the line. Of a key that comes twice the last counts.
+    #[inline]
     fn line<'a>(&self, body: Map<'a>) -> Option<Pair<'a>> {
+        let mut keys = &self.log_keys[..];
         let mut found = None;
-        let mut rank = self.log_keys.len();
         for pair in body.pairs() {
             let Some(key) = text(pair.key) else { continue };
-            let up_to = self.log_keys.len().min(rank + 1);
-            if let Some(at) = self.log_keys[..up_to].iter().position(|name| name.as_bytes() == key) {
-                rank = at;
+            if let Some(at) = keys.iter().position(|name| name.as_bytes() == key) {
+                // Only better keys count from now on, and this one again.
+                keys = &keys[..=at];
                 found = Some(pair);
             }
         }

@@ -105,8 +105,9 @@ impl Pending {
         self.is_rest && self.text.is_empty()
     }
 
-    fn size(&self) -> usize {
-        OVERHEAD + self.head.len() + self.pairs.len() + self.text.len()
+    /// What it costs to hold it for `tag`.
+    fn size(&self, tag: &[u8]) -> usize {
+        OVERHEAD + tag.len() + self.head.len() + self.pairs.len() + self.text.len()
     }
 }
 
@@ -132,12 +133,12 @@ impl Parts {
         Joiner { waiting: waiting.unwrap_or_default(), parts: self, tag }
     }
 
-    /// A tag of which a line waits for longer than it may; of any with `all`.
-    pub fn overdue(&self, all: bool) -> Option<Box<[u8]>> {
+    /// The tags of which a line waits for longer than it may; of any with `all`.
+    pub fn overdue(&self, all: bool) -> Vec<Box<[u8]>> {
         let is_old = |line: &Pending| all || line.since.elapsed() >= self.limits.age;
-        let mut tags = self.tags.iter();
-        let found = tags.find(|(_, waiting)| waiting.0.iter().flatten().any(|line| is_old(line)));
-        found.map(|(tag, _)| tag.clone())
+        let has_old = |waiting: &Waiting| waiting.0.iter().flatten().any(|line| is_old(line));
+        let tags = self.tags.iter().filter(|(_, waiting)| has_old(waiting));
+        tags.map(|(tag, _)| tag.clone()).collect()
     }
 
     /// How many lines wait for their rest, and how many bytes of text they have.
@@ -184,7 +185,7 @@ impl Joiner<'_> {
             let pending = Pending::new(event, others, line);
             return (self.keep(pending, is_full), false);
         };
-        self.parts.held -= pending.size();
+        self.parts.held -= pending.size(self.tag);
         if pending.is_mark() || pending.text.len() + line.text.len() <= limits.line {
             if pending.is_mark() {
                 // Its earlier piece was emitted: this part's own time and fields are those of the next.
@@ -204,7 +205,7 @@ impl Joiner<'_> {
         let age = self.parts.limits.age;
         for place in &mut self.waiting.0 {
             let Some(pending) = place.take_if(|line| all || line.since.elapsed() >= age) else { continue };
-            self.parts.held -= pending.size();
+            self.parts.held -= pending.size(self.tag);
             // Nothing is left of a line of which no more came than pieces that were emitted already.
             if !pending.is_mark() {
                 let stream = pending.stream;
@@ -224,7 +225,7 @@ impl Joiner<'_> {
             self.mark(stream);
             return Joined::Piece(pending);
         }
-        self.parts.held += pending.size();
+        self.parts.held += pending.size(self.tag);
         *self.waiting.of(stream) = Some(pending);
         Joined::Waits
     }
@@ -244,7 +245,7 @@ impl Joiner<'_> {
             is_rest: true,
             since: Instant::now(),
         };
-        self.parts.held += rest.size();
+        self.parts.held += rest.size(self.tag);
         *self.waiting.of(stream) = Some(Box::new(rest));
     }
 }

@@ -145,7 +145,7 @@ pub struct Pairs<'a> {
 impl<'a> Iterator for Pairs<'a> {
     type Item = Pair<'a>;
 
-    #[inline]
+    #[inline(always)]
     fn next(&mut self) -> Option<Pair<'a>> {
         self.left = self.left.checked_sub(1)?;
         let key = value_len(self.rest)?;
@@ -200,8 +200,8 @@ impl<'a> Event<'a> {
     /// Appends what [`Self::head`] is, with another time.
     pub fn write_head_at(&self, time: Time, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.bytes[..self.time_at]);
-        // Seconds beyond 32 bits, of the year 2106, have no form of their own.
-        let seconds = u32::try_from(time.seconds).unwrap_or(u32::MAX - 2);
+        // The year 2106 is the last that records can tell: its last seconds mark groups.
+        let seconds = time.seconds.min(GROUP_END - 1) as u32;
         out.extend_from_slice(&[0xd7, 0x00]);
         out.extend_from_slice(&seconds.to_be_bytes());
         out.extend_from_slice(&time.nanos.to_be_bytes());
@@ -315,5 +315,25 @@ impl<'a> Iterator for Events<'a> {
         let event = Event::read(self.rest)?;
         self.rest = &self.rest[event.bytes.len()..];
         Some(event)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "that is how a test fails")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_time_that_a_line_tells_makes_its_record_the_mark_of_a_group() {
+        let event = Events::new(&[0x92, 0x92, 0x01, 0x80, 0x80]).next().unwrap();
+        for (seconds, written) in
+            [(u64::MAX, GROUP_END - 1), (GROUP_START, GROUP_END - 1), (GROUP_END, GROUP_END - 1), (7, 7)]
+        {
+            let mut out = Vec::new();
+            event.write_head_at(Time { seconds, nanos: 0 }, &mut out);
+            out.push(0x80);
+            let event = Events::new(&out).next().unwrap();
+            assert_eq!((event.kind, event.time().unwrap().seconds), (Kind::Record, written));
+        }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Serves `splice`. These are syslog's words, with trace and fatal as loggers have them. Read are words and letters in any
 //! case, syslog's numbers 0 to 7, and those of pino and bunyan from 10 to 69. Invariant: what is none of these makes no
-//! field, and a field that is there already keeps its place in no record beside the new one.
+//! field, and a field that has the name of the new one already gives way to it.
 
 use super::{
     reader::{Map, text},

@@ -110,7 +110,7 @@ impl<'a> Record<'a> {
 
 /// Appends `chunk` to `out`, each record as `chooser` says.
 pub fn splice<C: Choose>(chunk: &[u8], lines: &Lines, chooser: &mut C, out: &mut Vec<u8>) -> Outcome {
-    let mut splicer = Splicer::new(lines, chooser.stream());
+    let mut splicer = Splicer::new(lines, chooser.stream(), chunk.len());
     splicer.chunk(chunk, out, |splicer, event, body, out| {
         let Some(treatment) = chooser.choose(event, body) else { return false };
         splicer.record(&Record::new(event, body, splicer.stream_of), treatment, out);
@@ -127,7 +127,7 @@ pub fn splice_raw<C: Choose>(
     out: &mut Vec<u8>,
 ) -> Outcome {
     let Some(key) = &lines.raw else { return splice(chunk, lines, chooser, out) };
-    let mut splicer = Splicer::new(lines, chooser.stream());
+    let mut splicer = Splicer::new(lines, chooser.stream(), chunk.len());
     splicer.overdue(joiner, false, chooser, out);
     let mut reader = cri::Reader::default();
     let mut fields = Vec::new();
@@ -167,7 +167,7 @@ pub fn splice_overdue<C: Choose>(
     all: bool,
     out: &mut Vec<u8>,
 ) -> Outcome {
-    let mut splicer = Splicer::new(lines, chooser.stream());
+    let mut splicer = Splicer::new(lines, chooser.stream(), 0);
     splicer.overdue(joiner, all, chooser, out);
     splicer.outcome
 }
@@ -208,8 +208,8 @@ struct Splicer<'a> {
 }
 
 impl<'a> Splicer<'a> {
-    fn new(lines: &'a Lines, stream_of: StreamOf) -> Self {
-        Self { lines, stream_of, fields: Object::default(), chunk: 0, outcome: Outcome::default() }
+    fn new(lines: &'a Lines, stream_of: StreamOf, chunk: usize) -> Self {
+        Self { lines, stream_of, fields: Object::default(), chunk, outcome: Outcome::default() }
     }
 
     /// Gives each record to `record`, which answers whether it took it; all else passes as it is.
@@ -220,7 +220,6 @@ impl<'a> Splicer<'a> {
         out: &mut Vec<u8>,
         mut record: impl FnMut(&mut Self, &Event<'_>, Map<'_>, &mut Vec<u8>) -> bool,
     ) -> Outcome {
-        self.chunk = chunk.len();
         let mut events = Events::new(chunk);
         for event in &mut events {
             let body = event.body().filter(|_| event.kind == Kind::Record);
@@ -279,7 +278,6 @@ impl<'a> Splicer<'a> {
         cri::write_text(line.text(), &mut entries);
         let mut body = Map { len: fields.len + 1, entries: &entries };
         if is_piece {
-            self.outcome.unfinished += 1;
             write::str(&mut entries, "partial_message");
             write::bool(&mut entries, true);
             body = Map { len: fields.len + 2, entries: &entries };
@@ -287,20 +285,23 @@ impl<'a> Splicer<'a> {
         let event = line.event();
         let seen = Seen { time: None, stream: line.stream(), text: line.text() };
         let record = Record { event: &event, body, line: Some(&seen), stream_of: self.stream_of };
-        match chooser.choose(&event, body) {
+        let is_written = match chooser.choose(&event, body) {
             Some(treatment) => self.record(&record, treatment, out),
             None => self.record(&record, &Treatment::default(), out),
-        }
+        };
+        self.outcome.unfinished += usize::from(is_piece && is_written);
     }
 
+    /// Writes a record, unless it is to be dropped; answers whether it did.
     #[inline(always)]
-    fn record(&mut self, record: &Record<'_>, treatment: &Treatment, out: &mut Vec<u8>) {
-        if out.is_empty() {
-            reserve(out, self.chunk, record.event.bytes.len(), treatment.pairs().len());
-        }
+    fn record(&mut self, record: &Record<'_>, treatment: &Treatment, out: &mut Vec<u8>) -> bool {
         if treatment.dropped != Default::default() && *treatment.dropped.of(record.stream()) {
             self.outcome.dropped += 1;
-            return;
+            return false;
+        }
+        if out.is_empty() {
+            let bytes = record.event.head().len() + record.body.entries.len();
+            reserve(out, self.chunk, bytes, treatment.pairs().len());
         }
         if treatment.is_known {
             self.outcome.enriched += 1;
@@ -309,8 +310,11 @@ impl<'a> Splicer<'a> {
         }
         let body = record.body;
         let own = existing::adapted(body, treatment);
-        let treatment = own.as_ref().unwrap_or(treatment);
-        self.outcome.added_bytes += treatment.pairs().len();
+        let (treatment, added) = match &own {
+            Some((own, added)) => (own, *added),
+            None => (treatment, treatment.pairs().len()),
+        };
+        self.outcome.added_bytes += added;
         let read = |merge: &Merge| merge.read(record, treatment, &mut self.fields);
         let merged = self.lines.merge.as_ref().and_then(read);
         let severity = self.lines.severity.as_ref().and_then(|severity| {
@@ -325,6 +329,7 @@ impl<'a> Splicer<'a> {
             out.extend_from_slice(body.entries);
             out.extend_from_slice(treatment.pairs());
         }
+        true
     }
 
     /// Writes a record of whose own pairs some go, as others take their place.

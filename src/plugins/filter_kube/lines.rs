@@ -101,7 +101,12 @@ impl RawLines {
         stats: &Stats,
         engine: &mut dyn Emit,
     ) {
-        while let Some(batch) = self.next(lines, is_last, &treatment, stats) {
+        let (refused, overdue) = {
+            let mut state = self.state();
+            (state.refused.take(), state.parts.overdue(is_last))
+        };
+        let overdue = overdue.into_iter().map(|tag| self.batch(tag, lines, is_last, &treatment, stats));
+        for batch in refused.into_iter().chain(overdue) {
             // Without the lock: the engine gives the records to the filters at once.
             if !batch.data.is_empty() && engine.emit(&batch.tag, &batch.data).is_err() {
                 self.state().refused = Some(batch);
@@ -110,25 +115,23 @@ impl RawLines {
         }
     }
 
-    /// What is to be emitted next; it may be that nothing is left of a tag's lines.
-    fn next(
+    /// What is to be emitted of a tag; it may be that nothing is left of its lines.
+    fn batch(
         &self,
+        tag: Box<[u8]>,
         lines: &Lines,
         is_last: bool,
         treatment: impl Fn(&[u8]) -> Option<Arc<Treatment>>,
         stats: &Stats,
-    ) -> Option<Batch> {
-        let mut state = self.state();
-        if let Some(batch) = state.refused.take() {
-            return Some(batch);
-        }
-        let tag = state.parts.overdue(is_last)?;
+    ) -> Batch {
         let treatment = treatment(&tag).unwrap_or_default();
         let mut data = Vec::new();
-        let joiner = &mut state.parts.of(&tag);
-        let outcome = splice_overdue(lines, &mut Always(&treatment), joiner, is_last, &mut data);
+        let outcome = {
+            let mut state = self.state();
+            splice_overdue(lines, &mut Always(&treatment), &mut state.parts.of(&tag), is_last, &mut data)
+        };
         stats.spliced(&outcome);
-        Some(Batch { tag: tag.clone(), data, records: outcome.unfinished })
+        Batch { tag, data, records: outcome.unfinished }
     }
 }
 
