@@ -5,9 +5,13 @@
 
 #[path = "support/apiserver/mod.rs"]
 mod apiserver;
+#[path = "support/filtering.rs"]
+mod filtering;
 #[allow(unused_imports, reason = "the lifecycle tests use more of it")]
 #[path = "support/host/mod.rs"]
 mod host;
+#[path = "support/ordered.rs"]
+mod ordered;
 #[allow(dead_code, reason = "other tests use more of it")]
 #[path = "support/servers/mod.rs"]
 mod servers;

@@ -4,14 +4,16 @@
 
 use std::{
     collections::HashMap,
+    env,
     fmt::{Debug, Write as _},
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
 
 use flb_kube::{
     kube::Verbatim,
     options::Options,
-    plugin::{Chunk, Filter, Filtered, Host, Parsed, Parser, Parsers},
+    plugin::{Chunk, Filter, Filtered, Host, Parsed, Parser, Parsers, Refusal},
     plugins::filter_kube::{KubeFilter, KubeOptions},
     record::{
         reader::{Events, Map, text},
@@ -113,50 +115,97 @@ fn read_time(text: &[u8]) -> Option<(u64, u32)> {
     Some((time.as_second().try_into().ok()?, time.subsec_nanosecond().try_into().ok()?))
 }
 
-/// Starts the filter with these options.
-pub fn start(host: &dyn Host, options: &[(&str, &str)]) -> KubeFilter {
+/// The folder of the built-in filter's own cases; where it is absent, that is said.
+pub fn built_in_cases() -> Option<PathBuf> {
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus");
+    let folder = env::var_os("FLB_KUBE_CORPUS").map_or(beside, PathBuf::from).join("kubernetes");
+    if folder.exists() {
+        return Some(folder);
+    }
+    println!("skipped: the built-in filter's cases are not at {}", folder.display());
+    None
+}
+
+/// The filter with these options, of which the last of a name counts, or why it does not start.
+fn load(host: &dyn Host, options: &[(&str, &str)]) -> Result<KubeFilter, Refusal> {
     let tasks = Tasks::new(Owner { name: "filter:kube:kube.0".into(), level: 4 }).expect("a runtime");
     let written = |key: &str| {
         let last = options.iter().rev().find(|(name, _)| *name == key);
         last.map(|(_, value)| (*value).to_owned())
     };
-    let options = KubeOptions::load(&written).expect("good options");
-    KubeFilter::start(options, tasks, host).expect("a start")
+    KubeFilter::start(KubeOptions::load(&written).expect("good options"), tasks, host)
+}
+
+/// Starts the filter with these options.
+pub fn start(host: &dyn Host, options: &[(&str, &str)]) -> KubeFilter {
+    load(host, options).expect("a start")
+}
+
+/// Starts it on the node `n1`, beside an API server at `url`, with these options too.
+pub fn beside(url: &str, options: &[(&str, &str)]) -> Result<KubeFilter, Refusal> {
+    let own = [
+        ("kube_url", url),
+        ("kube_token_file", ""),
+        ("kube_node_name", "n1"),
+        ("wait_for_sync", "30s"),
+        ("self_check", "off"),
+    ];
+    load(&ParsersFile::default(), &[&own, options].concat())
 }
 
 /// The time of all records: 2001-09-09T01:46:40.000000005Z.
 pub const TIME: (u64, u32) = (1_000_000_000, 5);
 
-/// Records as events.
+/// Records as events, each with metadata of its own.
 pub fn chunk(records: &[Value]) -> Vec<u8> {
     let mut chunk = Vec::new();
-    for record in records {
+    for (number, record) in records.iter().enumerate() {
         chunk.extend_from_slice(&[0x92, 0x92, 0xd7, 0x00]);
         chunk.extend_from_slice(&(TIME.0 as u32).to_be_bytes());
         chunk.extend_from_slice(&TIME.1.to_be_bytes());
-        write::map_header(&mut chunk, 0);
+        chunk.extend_from_slice(&[0x81, 0xa1, b'n', number as u8 & 0x7f]);
         let record: Verbatim = serde_json::from_str(&record.to_string()).expect("JSON");
         chunk.extend_from_slice(record.bytes());
     }
     chunk
 }
 
-/// What comes out for records under `tag`: their times and bodies.
-pub fn pass(filter: &KubeFilter, tag: &str, records: &[Value]) -> Vec<((u64, u32), Value)> {
-    let chunk = chunk(records);
+/// What becomes of a chunk under `tag`; the same bytes if nothing.
+pub fn bytes(filter: &KubeFilter, tag: &str, chunk: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
-    let filtered = filter.filter(Chunk { tag: tag.as_bytes(), data: &chunk }, &mut out);
-    let result = if filtered == Filtered::Changed { out } else { chunk };
-    let mut events = Events::new(&result);
+    match filter.filter(Chunk { tag: tag.as_bytes(), data: chunk }, &mut out) {
+        Filtered::Unchanged => chunk.to_vec(),
+        Filtered::Changed => out,
+    }
+}
+
+/// The times and bodies of a chunk's records.
+pub fn read(chunk: &[u8]) -> Vec<((u64, u32), rmpv::Value)> {
+    let mut events = Events::new(chunk);
     let read = events.by_ref().map(|event| {
         let time = event.time().expect("a time");
         let body = rmpv::decode::read_value(&mut &event.bytes[event.head().len()..]).expect("a body");
-        let body = serde_json::from_str(&crate::ordered::json(&body)).expect("JSON");
         ((time.seconds, time.nanos), body)
     });
     let read = read.collect();
     assert!(events.rest().is_empty(), "whole events");
     read
+}
+
+/// A msgpack value as JSON.
+pub fn json(value: &rmpv::Value) -> Value {
+    serde_json::from_str(&crate::ordered::json(value)).expect("JSON")
+}
+
+/// What comes out for records under `tag`: their times and bodies.
+pub fn pass(filter: &KubeFilter, tag: &str, records: &[Value]) -> Vec<((u64, u32), Value)> {
+    let passed = read(&bytes(filter, tag, &chunk(records)));
+    passed.into_iter().map(|(time, body)| (time, json(&body))).collect()
+}
+
+/// The bodies alone.
+pub fn bodies(filter: &KubeFilter, tag: &str, records: &[Value]) -> Vec<Value> {
+    pass(filter, tag, records).into_iter().map(|(_, body)| body).collect()
 }
 
 /// What `work` tells on this thread, at `level`.
