@@ -8,16 +8,19 @@ mod apiserver;
 mod filtering;
 #[path = "support/ordered.rs"]
 mod ordered;
+#[path = "support/told.rs"]
+mod told;
 
 use std::time::{Duration, Instant};
 
 use apiserver::ApiServer;
-use filtering::{ParsersFile, TIME, pass, start, told};
+use filtering::{ParsersFile, TIME, pass, start};
 use flb_kube::{
     plugin::{Chunk, Filter, Filtered},
     plugins::filter_kube::KubeFilter,
 };
 use serde_json::{Value, json};
+use told::told;
 use tracing::Level;
 
 const PARSERS: &str = r"

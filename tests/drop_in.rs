@@ -8,6 +8,8 @@ mod apiserver;
 mod filtering;
 #[path = "support/ordered.rs"]
 mod ordered;
+#[path = "support/told.rs"]
+mod told;
 
 use std::{
     fs,
@@ -15,10 +17,11 @@ use std::{
 };
 
 use apiserver::{ApiServer, Verb};
-use filtering::{ParsersFile, pass, start, told};
+use filtering::{ParsersFile, pass, start};
 use flb_kube::{options::Options, plugins::filter_kube::KubeOptions};
 use k8s_openapi::jiff::fmt::strtime;
 use serde_json::{Value, json};
+use told::told;
 use tracing::Level;
 
 /// Each property of the built-in filter of 5.1.1, and a value that it takes. `use_pod_association` is another name of

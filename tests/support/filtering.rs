@@ -5,9 +5,8 @@
 use std::{
     collections::HashMap,
     env,
-    fmt::{Debug, Write as _},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
 };
 
 use flb_kube::{
@@ -24,11 +23,6 @@ use flb_kube::{
 use k8s_openapi::jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 use regex::bytes::{Regex, RegexBuilder};
 use serde_json::Value;
-use tracing::{
-    Event, Level, Metadata, Subscriber,
-    field::{Field, Visit},
-    span,
-};
 
 /// The parsers of a parsers file: `Format json` and `Format regex`, with or without `Time_Key`.
 #[derive(Clone, Default)]
@@ -206,48 +200,4 @@ pub fn pass(filter: &KubeFilter, tag: &str, records: &[Value]) -> Vec<((u64, u32
 /// The bodies alone.
 pub fn bodies(filter: &KubeFilter, tag: &str, records: &[Value]) -> Vec<Value> {
     pass(filter, tag, records).into_iter().map(|(_, body)| body).collect()
-}
-
-/// What `work` tells on this thread, at `level`.
-pub fn told<R>(level: Level, work: impl FnOnce() -> R) -> (R, Vec<String>) {
-    let lines = Arc::new(Mutex::new(Vec::new()));
-    let result = tracing::subscriber::with_default(Log(level, Arc::clone(&lines)), work);
-    let lines = lines.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    (result, lines)
-}
-
-struct Log(Level, Arc<Mutex<Vec<String>>>);
-
-impl Subscriber for Log {
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.target().starts_with("flb_kube")
-    }
-
-    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
-        span::Id::from_u64(1)
-    }
-
-    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
-
-    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
-
-    fn event(&self, event: &Event<'_>) {
-        if *event.metadata().level() == self.0 {
-            let mut line = Line(String::new());
-            event.record(&mut line);
-            self.1.lock().unwrap_or_else(PoisonError::into_inner).push(line.0);
-        }
-    }
-
-    fn enter(&self, _: &span::Id) {}
-
-    fn exit(&self, _: &span::Id) {}
-}
-
-struct Line(String);
-
-impl Visit for Line {
-    fn record_debug(&mut self, _: &Field, value: &dyn Debug) {
-        let _ = write!(self.0, "{value:?} ");
-    }
 }
