@@ -298,7 +298,7 @@ fn line_29_labels_have_a_form_and_fields_a_size() {
 }
 
 #[test]
-fn records_of_a_pod_that_is_not_known_are_marked_if_asked_for() {
+fn line_8_records_of_a_pod_that_is_not_known_are_marked_if_asked_for() {
     let rig = Rig::knowing(&pod(), &ALL);
     assert_eq!(rig.record(TAG).at("/kubernetes/enriched"), json!(null));
     let unknown = rig.record(&TAG.replace("web-1", "gone"));

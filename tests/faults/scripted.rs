@@ -143,7 +143,7 @@ fn a_server_that_never_answers_from_the_start_holds_up_neither_records_nor_the_e
 }
 
 #[test]
-fn a_token_that_is_rotated_is_taken_up_under_way() {
+fn line_19_a_token_that_is_rotated_is_taken_up_under_way() {
     let folder = tempfile::tempdir().unwrap();
     let token = folder.path().join("token");
     fs::write(&token, "first").unwrap();
