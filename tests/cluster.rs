@@ -17,6 +17,8 @@ mod servers;
 #[path = "support/watching.rs"]
 mod watching;
 
+use std::time::{Duration, Instant};
+
 use apiserver::{ApiServer, Fault, Verb};
 use filtering::{beside, bodies, bytes, chunk};
 use flb_kube::kube::watch::Node;
@@ -337,6 +339,18 @@ fn line_30_two_filters_of_one_host_share_one_list_and_one_watch() {
         assert_eq!(asked, [(Verb::List, path.clone()), (Verb::Watch, path)], "{}", host.name);
         running.stop();
     });
+}
+
+#[test]
+fn instances_that_end_hold_up_none_that_begins() {
+    let server = ApiServer::start();
+    server.put(pod("web", "n1", "blue"));
+    for round in 0..100 {
+        let since = Instant::now();
+        // Each has a watch of its own.
+        drop(beside(&server.url(), &[("delete_grace", &format!("{}s", 60 + round))]).unwrap());
+        assert!(since.elapsed() < Duration::from_secs(1), "round {round}: {:?}", since.elapsed());
+    }
 }
 
 #[test]

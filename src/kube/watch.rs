@@ -205,7 +205,7 @@ impl PodWatch {
     }
 
     /// What the watch did so far.
-    pub fn counters(&self) -> &Counters {
+    pub fn counters(&self) -> &Arc<Counters> {
         &self.counters
     }
 }
