@@ -14,7 +14,7 @@ mod told;
 use std::time::{Duration, Instant};
 
 use apiserver::ApiServer;
-use filtering::{ParsersFile, TIME, pass, start};
+use filtering::{ParsersFile, Running, TIME, pass, start};
 use flb_kube::{
     plugin::{Chunk, Filter, Filtered},
     plugins::filter_kube::KubeFilter,
@@ -51,7 +51,7 @@ fn pod(annotations: &Value) -> Value {
 }
 
 /// A filter that knows the pod `web` with these annotations.
-fn knowing(annotations: &Value, options: &[(&str, &str)]) -> (ApiServer, KubeFilter) {
+fn knowing(annotations: &Value, options: &[(&str, &str)]) -> (ApiServer, Running) {
     let server = ApiServer::start();
     server.put(pod(annotations));
     let url = server.url();

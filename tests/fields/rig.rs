@@ -2,15 +2,12 @@
 
 use std::{fs, slice};
 
-use flb_kube::{
-    options::Options,
-    plugins::filter_kube::{KubeFilter, KubeOptions},
-};
+use flb_kube::{options::Options, plugins::filter_kube::KubeOptions};
 use rmpv::Value as Packed;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::filtering::{ParsersFile, bytes, chunk, json as as_json, read, start};
+use crate::filtering::{ParsersFile, Running, bytes, chunk, json as as_json, read, start};
 
 /// The tag of the container `web` of the pod `shop/web-1`.
 pub(crate) const TAG: &str = "kube.var.log.containers.web-1_shop_web-\
@@ -66,7 +63,7 @@ pub(crate) fn owned(kind: &str, name: &str, hash: &str) -> Value {
 
 /// A running filter.
 pub(crate) struct Rig {
-    filter: KubeFilter,
+    filter: Running,
     _folder: Option<TempDir>,
 }
 

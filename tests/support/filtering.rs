@@ -5,6 +5,7 @@
 use std::{
     collections::HashMap,
     env,
+    ops::Deref,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -120,23 +121,35 @@ pub fn built_in_cases() -> Option<PathBuf> {
     None
 }
 
+/// A filter, and the work beside it, which ends with its tasks.
+pub struct Running(KubeFilter, Tasks);
+
+impl Deref for Running {
+    type Target = KubeFilter;
+
+    fn deref(&self) -> &KubeFilter {
+        &self.0
+    }
+}
+
 /// The filter with these options, of which the last of a name counts, or why it does not start.
-fn load(host: &dyn Host, options: &[(&str, &str)]) -> Result<KubeFilter, Refusal> {
+fn load(host: &dyn Host, options: &[(&str, &str)]) -> Result<Running, Refusal> {
     let tasks = Tasks::new(Owner { name: "filter:kube:kube.0".into(), level: 4 }).expect("a runtime");
     let written = |key: &str| {
         let last = options.iter().rev().find(|(name, _)| *name == key);
         last.map(|(_, value)| (*value).to_owned())
     };
-    KubeFilter::start(KubeOptions::load(&written).expect("good options"), tasks, host)
+    let options = KubeOptions::load(&written).expect("good options");
+    KubeFilter::start(options, tasks.clone(), host).map(|filter| Running(filter, tasks))
 }
 
 /// Starts the filter with these options.
-pub fn start(host: &dyn Host, options: &[(&str, &str)]) -> KubeFilter {
+pub fn start(host: &dyn Host, options: &[(&str, &str)]) -> Running {
     load(host, options).expect("a start")
 }
 
 /// Starts it on the node `n1`, beside an API server at `url`, with these options too.
-pub fn beside(url: &str, options: &[(&str, &str)]) -> Result<KubeFilter, Refusal> {
+pub fn beside(url: &str, options: &[(&str, &str)]) -> Result<Running, Refusal> {
     let own = [
         ("kube_url", url),
         ("kube_token_file", ""),
