@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_changed_file_is_seen_before_its_ttl() {
+    fn line_19_a_changed_file_is_seen_before_its_ttl() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("token");
         fs::write(&path, "first").unwrap();

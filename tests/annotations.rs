@@ -8,16 +8,19 @@ mod apiserver;
 mod filtering;
 #[path = "support/ordered.rs"]
 mod ordered;
+#[path = "support/told.rs"]
+mod told;
 
 use std::time::{Duration, Instant};
 
 use apiserver::ApiServer;
-use filtering::{ParsersFile, TIME, pass, start, told};
+use filtering::{ParsersFile, Running, TIME, pass, start};
 use flb_kube::{
     plugin::{Chunk, Filter, Filtered},
     plugins::filter_kube::KubeFilter,
 };
 use serde_json::{Value, json};
+use told::told;
 use tracing::Level;
 
 const PARSERS: &str = r"
@@ -48,7 +51,7 @@ fn pod(annotations: &Value) -> Value {
 }
 
 /// A filter that knows the pod `web` with these annotations.
-fn knowing(annotations: &Value, options: &[(&str, &str)]) -> (ApiServer, KubeFilter) {
+fn knowing(annotations: &Value, options: &[(&str, &str)]) -> (ApiServer, Running) {
     let server = ApiServer::start();
     server.put(pod(annotations));
     let url = server.url();
@@ -91,7 +94,7 @@ fn within_a_second(what: &str, mut is_so: impl FnMut() -> bool) {
 }
 
 #[test]
-fn an_exclusion_annotated_on_a_running_pod_stops_its_records_within_a_second() {
+fn line_5_an_exclusion_annotated_on_a_running_pod_stops_its_records_within_a_second() {
     let (server, filter) = knowing(&json!({}), &[("k8s-logging.exclude", "on")]);
     assert_eq!(passing(&filter, "main").len(), 4);
     server.put(pod(&json!({"fluentbit.io/exclude": "true"})));
@@ -101,7 +104,7 @@ fn an_exclusion_annotated_on_a_running_pod_stops_its_records_within_a_second() {
 }
 
 #[test]
-fn exclude_stdout_of_a_container_affects_only_that_stream_and_container() {
+fn line_5_exclude_stdout_of_a_container_affects_only_that_stream_and_container() {
     let annotations = json!({"fluentbit.io/exclude_stdout-main": "true"});
     let (_server, filter) = knowing(&annotations, &[("k8s-logging.exclude", "on")]);
     assert_eq!(passing(&filter, "main"), [json!("stderr"), json!("other"), Value::Null]);
@@ -109,7 +112,7 @@ fn exclude_stdout_of_a_container_affects_only_that_stream_and_container() {
 }
 
 #[test]
-fn a_fully_excluded_container_costs_no_look_at_its_chunk() {
+fn line_31_a_fully_excluded_container_costs_no_look_at_its_chunk() {
     for annotations in [
         json!({"fluentbit.io/exclude": "true"}),
         json!({"fluentbit.io/exclude_stderr-main": "yes", "fluentbit.io/exclude_stdout": "on"}),
@@ -136,7 +139,7 @@ fn without_the_options_annotations_are_not_heeded() {
 }
 
 #[test]
-fn a_parser_reads_lines_with_and_without_a_stream_and_without_merge_log() {
+fn line_6_a_parser_reads_lines_with_and_without_a_stream_and_without_merge_log() {
     let annotations = json!({"fluentbit.io/parser-main": "words"});
     for merge_log in ["off", "on"] {
         let options = [("k8s-logging.parser", "on"), ("merge_log", merge_log)];
@@ -248,7 +251,7 @@ fn annotations_outside_the_grammar_are_told_of_once_for_a_pod_and_ignored() {
 }
 
 #[test]
-fn what_a_namespace_asks_for_holds_for_its_pods_that_ask_for_nothing() {
+fn line_9_what_a_namespace_asks_for_holds_for_its_pods_that_ask_for_nothing() {
     let options =
         [("k8s-logging.exclude", "on"), ("k8s-logging.parser", "on"), ("namespace_annotations", "on")];
     let server = ApiServer::start();

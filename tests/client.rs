@@ -129,7 +129,7 @@ fn a_folder_of_cas_may_hold_other_files_too() {
 }
 
 #[test]
-fn a_ca_that_is_missing_is_named_and_a_rotated_one_is_taken_up() {
+fn line_19_a_ca_that_is_missing_is_named_and_a_rotated_one_is_taken_up() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("ca.crt");
     let config =

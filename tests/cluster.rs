@@ -4,21 +4,25 @@
 
 #[path = "support/apiserver/mod.rs"]
 mod apiserver;
+#[path = "support/filtering.rs"]
+mod filtering;
 #[allow(unused_imports, reason = "the lifecycle tests use more of it")]
 #[path = "support/host/mod.rs"]
 mod host;
-#[path = "support/records.rs"]
-mod records;
+#[path = "support/ordered.rs"]
+mod ordered;
 #[allow(dead_code, reason = "other tests use more of it")]
 #[path = "support/servers/mod.rs"]
 mod servers;
 #[path = "support/watching.rs"]
 mod watching;
 
+use std::time::{Duration, Instant};
+
 use apiserver::{ApiServer, Fault, Verb};
+use filtering::{beside, bodies, bytes, chunk};
 use flb_kube::kube::watch::Node;
 use host::{Host, each};
-use records::{Filter, chunk};
 use serde_json::{Value, json};
 use servers::free_port;
 use watching::{config, knows, pod, synced, wait};
@@ -52,11 +56,11 @@ fn tag(pod: &str, namespace: &str, container: &str, id: &str) -> String {
 fn line_3_a_million_lines_of_300_containers_cost_one_list_and_one_watch() {
     let server = ApiServer::start();
     server.put_all((0..300).map(|number| pod(&format!("web-{number}"), "n1", "blue")));
-    let filter = Filter::start(&server.url(), &[]).unwrap();
+    let filter = beside(&server.url(), &[]).unwrap();
     let lines = chunk(&vec![json!({"log": "a line", "stream": "stdout"}); 200]);
     let tags: Vec<_> = (0..300).map(|number| tag(&format!("web-{number}"), "shop", "main", ID)).collect();
     for round in 0..5_000 {
-        let made = filter.bytes(&tags[round % tags.len()], &lines);
+        let made = bytes(&filter, &tags[round % tags.len()], &lines);
         assert!(made.len() > lines.len(), "round {round}");
     }
     server.wait_for(Verb::Watch, "pods", 1);
@@ -74,9 +78,9 @@ fn line_16_a_file_name_that_the_kubelet_cut_finds_its_pod_and_never_another() {
     twins.iter().for_each(|name| drop(server.put(with_id(name, "twin", ID))));
     let single = "s".repeat(253);
     server.put(with_id(&single, "blue", ID));
-    let filter = Filter::start(&server.url(), &[]).unwrap();
+    let filter = beside(&server.url(), &[]).unwrap();
     let made = |pod: &str, namespace: &str| {
-        filter.records(&tag(pod, namespace, "main", ID), &[json!({"log": "x"})]).remove(0)
+        bodies(&filter, &tag(pod, namespace, "main", ID), &[json!({"log": "x"})]).remove(0)
     };
     // In the container's id.
     let record = made(&long, "shop");
@@ -99,6 +103,27 @@ fn line_16_a_file_name_that_the_kubelet_cut_finds_its_pod_and_never_another() {
 }
 
 #[test]
+fn line_16_tags_of_both_folders_lead_to_the_pod_behind_any_prefix_that_nobody_configured() {
+    let server = ApiServer::start();
+    let mut web = with_id("web-1", "blue", ID);
+    web["metadata"]["uid"] = json!("22222222-2222-3333-4444-555555555555");
+    server.put(web);
+    let filter = beside(&server.url(), &[]).unwrap();
+    for prefix in ["kube.", "nodes.k8s.", ""] {
+        let containers = format!("{prefix}var.log.containers.web-1_shop_main-{ID}.log");
+        let pods = format!("{prefix}var.log.pods.shop_web-1_22222222-2222-3333-4444-555555555555.main.0.log");
+        for tag in [containers, pods] {
+            let record = bodies(&filter, &tag, &[json!({"log": "x"})]).remove(0);
+            assert_eq!(
+                (team(&record), &record["kubernetes"]["container_name"]),
+                ("blue", &json!("main")),
+                "{tag}"
+            );
+        }
+    }
+}
+
+#[test]
 fn line_22_a_pod_of_5_mb_is_enriched_and_what_is_not_shown_takes_no_memory() {
     let server = ApiServer::start();
     let mut huge = pod("huge", "n1", "blue");
@@ -108,11 +133,11 @@ fn line_22_a_pod_of_5_mb_is_enriched_and_what_is_not_shown_takes_no_memory() {
     huge["metadata"]["managedFields"] = json!([{"fieldsV1": {"f:x": "\"[{\\".repeat(10_000)}}]);
     assert!(huge.to_string().len() > 5_000_000);
     server.put(huge.clone());
-    let filter = Filter::start(&server.url(), &BY_POD).unwrap();
-    assert_eq!(team(&filter.records("any", &[of("huge")])[0]), "blue");
+    let filter = beside(&server.url(), &BY_POD).unwrap();
+    assert_eq!(team(&bodies(&filter, "any", &[of("huge")])[0]), "blue");
     huge["metadata"]["labels"]["team"] = json!("red");
     server.put(huge);
-    wait("the edit, by the watch", || team(&filter.records("any", &[of("huge")])[0]) == "red");
+    wait("the edit, by the watch", || team(&bodies(&filter, "any", &[of("huge")])[0]) == "red");
 }
 
 #[test]
@@ -156,19 +181,19 @@ fn line_27_records_of_many_pods_in_a_chunk_each_gain_those_of_the_pod_that_they_
         ("lookup_namespace_key", "k.ns"),
         ("lookup_container_key", "$['c.name']"),
     ];
-    let filter = Filter::start(&server.url(), &by_path).unwrap();
+    let filter = beside(&server.url(), &by_path).unwrap();
     let record = |number: usize| json!({"log": "x", "k": {"ns": "shop", "pod": format!("web-{}", number * 7 % 500)}, "c.name": "main"});
     let records: Vec<_> = (0..2000).map(record).collect();
-    for (number, made) in filter.records("any", &records).iter().enumerate() {
+    for (number, made) in bodies(&filter, "any", &records).iter().enumerate() {
         let pod = number * 7 % 500;
         assert_eq!(team(made), format!("t{pod}"));
         assert_eq!(made["kubernetes"]["docker_id"], format!("{pod:064}"));
     }
 
     let by_id = [("kube_scope", "cluster"), ("lookup_container_id_key", "id")];
-    let filter = Filter::start(&server.url(), &by_id).unwrap();
+    let filter = beside(&server.url(), &by_id).unwrap();
     let records = [json!({"id": format!("containerd://{:064}", 7)}), json!({"id": ID}), json!({"log": 1})];
-    let made = filter.records("any", &records);
+    let made = bodies(&filter, "any", &records);
     assert_eq!((team(&made[0]), &made[0]["kubernetes"]["container_name"]), ("t7", &json!("main")));
     assert_eq!(made[1..], records[1..], "what names no pod passes");
     assert_eq!(server.count(Verb::Get, "pods"), 0);
@@ -183,13 +208,13 @@ fn line_27_a_record_keeps_what_its_sender_knew_of_a_pod_that_is_not_known_here()
         ("lookup_pod_key", "kubernetes.pod_name"),
         ("lookup_namespace_key", "kubernetes.namespace_name"),
     ];
-    let filter = Filter::start(&server.url(), &keys).unwrap();
+    let filter = beside(&server.url(), &keys).unwrap();
     let sent =
         json!({"kubernetes": {"pod_name": "far", "namespace_name": "shop", "labels": {"team": "own"}}});
     let sent = std::slice::from_ref(&sent);
-    assert_eq!(filter.records("any", sent), sent);
+    assert_eq!(bodies(&filter, "any", sent), sent);
     server.put(pod("far", "n9", "ours"));
-    wait("the pod", || team(&filter.records("any", sent)[0]) == "ours");
+    wait("the pod", || team(&bodies(&filter, "any", sent)[0]) == "ours");
 }
 
 #[test]
@@ -197,8 +222,8 @@ fn line_27_in_node_scope_a_pod_that_a_record_names_and_no_list_has_is_looked_up(
     let server = ApiServer::start();
     server.put(pod("far", "n2", "red"));
     let keys = [("lookup_pod_key", "pod"), ("lookup_namespace_key", "ns")];
-    let filter = Filter::start(&server.url(), &keys).unwrap();
-    wait("the look-up", || team(&filter.records("any", &[of("far")])[0]) == "red");
+    let filter = beside(&server.url(), &keys).unwrap();
+    wait("the look-up", || team(&bodies(&filter, "any", &[of("far")])[0]) == "red");
     assert_eq!(server.count(Verb::Get, "pods"), 1);
 }
 
@@ -317,6 +342,18 @@ fn line_30_two_filters_of_one_host_share_one_list_and_one_watch() {
 }
 
 #[test]
+fn instances_that_end_hold_up_none_that_begins() {
+    let server = ApiServer::start();
+    server.put(pod("web", "n1", "blue"));
+    for round in 0..100 {
+        let since = Instant::now();
+        // Each has a watch of its own.
+        drop(beside(&server.url(), &[("delete_grace", &format!("{}s", 60 + round))]).unwrap());
+        assert!(since.elapsed() < Duration::from_secs(1), "round {round}: {:?}", since.elapsed());
+    }
+}
+
+#[test]
 fn keys_that_lead_to_no_pod_refuse_the_start() {
     for (options, said) in [
         (&[("lookup_pod_key", "pod")][..], "lookup_namespace_key"),
@@ -324,7 +361,7 @@ fn keys_that_lead_to_no_pod_refuse_the_start() {
         (&[("lookup_namespace_key", "ns")], "lookup_pod_key"),
         (&[("lookup_pod_uid_key", "uid"), ("use_journal", "on")], "use_journal"),
     ] {
-        let why = Filter::start("http://127.0.0.1:1", options).err().unwrap().to_string();
+        let why = beside("http://127.0.0.1:1", options).err().unwrap().to_string();
         assert!(why.starts_with("option '") && why.contains(said), "{why}");
     }
 }

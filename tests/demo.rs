@@ -54,7 +54,7 @@ fn assert_shows_the_shop(printed: &str) {
     assert!(printed.contains(counts), "{printed}");
     let shown = printed.lines().find(|line| line.contains("GET / HTTP/1.1")).expect("a request is shown");
     let columns: Vec<_> = shown.split("  ").map(str::trim).filter(|column| !column.is_empty()).collect();
-    let expected = ["shop", "web-7d9c5b8f6d-x2k4p", "nginx", "ReplicaSet/web-7d9c5b8f6d"];
+    let expected = ["shop", "web-7d9c5b8f6d-x2k4p", "nginx", "Deployment/web"];
     assert_eq!(columns[..4], expected);
     assert!(columns[4].starts_with("app=web,"), "{shown}");
     assert!(printed.contains("Readiness probe failed"), "{printed}");

@@ -8,6 +8,8 @@ mod apiserver;
 mod filtering;
 #[path = "support/ordered.rs"]
 mod ordered;
+#[path = "support/told.rs"]
+mod told;
 
 use std::{
     fs,
@@ -15,14 +17,16 @@ use std::{
 };
 
 use apiserver::{ApiServer, Verb};
-use filtering::{ParsersFile, pass, start, told};
+use filtering::{ParsersFile, pass, start};
 use flb_kube::{options::Options, plugins::filter_kube::KubeOptions};
 use k8s_openapi::jiff::fmt::strtime;
 use serde_json::{Value, json};
+use told::told;
 use tracing::Level;
 
-/// Each property of the built-in filter of 5.1.1, and a value that it takes.
-const PROPERTIES: [(&str, &str); 52] = [
+/// Each property of the built-in filter of 5.1.1, and a value that it takes. `use_pod_association` is another name of
+/// `aws_use_pod_association`, and makes 53 of the 52.
+const PROPERTIES: [(&str, &str); 53] = [
     ("buffer_size", "64K"),
     ("tls.debug", "1"),
     ("tls.verify", "off"),
@@ -75,6 +79,7 @@ const PROPERTIES: [(&str, &str); 52] = [
     ("aws_pod_association_host_client_key_file", "/client.key"),
     ("aws_pod_association_host_tls_debug", "1"),
     ("aws_pod_association_host_tls_verify", "off"),
+    ("set_platform", "eks"),
 ];
 
 const TAG: &str = "kube.var.log.containers.web_shop_main-\
@@ -85,11 +90,13 @@ fn line() -> Value {
 }
 
 #[test]
-fn all_52_property_names_and_their_values_are_accepted() {
+fn line_1_all_52_property_names_and_their_values_are_accepted_and_told_of() {
+    let migrating = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/migrating.md")).unwrap();
     for (key, value) in PROPERTIES {
         assert!(KubeOptions::SPECS.iter().any(|spec| spec.key == key), "{key}");
         let loaded = KubeOptions::load(&|asked| (asked == key).then(|| value.to_owned()));
         assert!(loaded.is_ok(), "{key}: {:?}", loaded.err());
+        assert!(migrating.contains(&format!("`{key}`")), "docs/migrating.md does not tell of {key}");
     }
 }
 
@@ -216,7 +223,7 @@ fn a_token_command_is_run_again_when_its_token_is_refused() {
 }
 
 #[test]
-fn records_of_a_pod_that_is_not_found_have_what_their_tag_says_and_cost_one_request() {
+fn line_23_records_of_a_pod_that_is_not_found_have_what_their_tag_says_and_cost_one_request() {
     let server = ApiServer::start();
     let url = server.url();
     let options = [("kube_url", url.as_str()), ("kube_token_file", ""), ("kube_node_name", "n1")];

@@ -5,9 +5,13 @@
 
 #[path = "support/apiserver/mod.rs"]
 mod apiserver;
+#[path = "support/filtering.rs"]
+mod filtering;
 #[allow(unused_imports, reason = "the lifecycle tests use more of it")]
 #[path = "support/host/mod.rs"]
 mod host;
+#[path = "support/ordered.rs"]
+mod ordered;
 #[allow(dead_code, reason = "other tests use more of it")]
 #[path = "support/servers/mod.rs"]
 mod servers;
@@ -294,7 +298,7 @@ fn line_29_labels_have_a_form_and_fields_a_size() {
 }
 
 #[test]
-fn records_of_a_pod_that_is_not_known_are_marked_if_asked_for() {
+fn line_8_records_of_a_pod_that_is_not_known_are_marked_if_asked_for() {
     let rig = Rig::knowing(&pod(), &ALL);
     assert_eq!(rig.record(TAG).at("/kubernetes/enriched"), json!(null));
     let unknown = rig.record(&TAG.replace("web-1", "gone"));

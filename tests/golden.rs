@@ -10,24 +10,15 @@ mod filtering;
 #[path = "support/ordered.rs"]
 mod ordered;
 
-use std::{
-    collections::HashMap,
-    env, fs,
-    path::{Path, PathBuf},
-};
+use std::{collections::HashMap, env, fs, path::Path};
 
-use filtering::ParsersFile;
-
+use filtering::{ParsersFile, built_in_cases, bytes, read, start};
 use flb_kube::{
     kube::Verbatim,
-    options::Options,
-    plugin::{Chunk, Filter, Filtered},
-    plugins::filter_kube::{KubeFilter, KubeOptions},
     record::{
-        reader::{Events, Map, text},
+        reader::{Map, text},
         write,
     },
-    runtime::{Owner, Tasks},
 };
 use k8s_openapi::jiff::Timestamp;
 use ordered::json;
@@ -83,23 +74,14 @@ fn run(folder: &Path, case: &Case, parsers: &ParsersFile) -> Vec<String> {
         properties.insert("kube_tag_prefix".into(), "kube.".into());
     }
     properties.extend(case.properties.iter().map(|(key, value)| (key.to_lowercase(), value.clone())));
-    let options = KubeOptions::load(&|key| properties.get(key).cloned()).unwrap();
-    let tasks = Tasks::new(Owner { name: case.name.clone(), level: 1 }).unwrap();
-    let filter = KubeFilter::start(options, tasks, parsers).unwrap();
+    let properties: Vec<_> = properties.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+    let filter = start(parsers, &properties);
 
     let chunk = events(&folder.join("log").join(format!("{}.log", case.log)));
-    let mut out = Vec::new();
-    let filtered = filter.filter(Chunk { tag: tag.unwrap().as_bytes(), data: &chunk }, &mut out);
-    let result = if filtered == Filtered::Changed { out } else { chunk };
-    let mut events = Events::new(&result);
-    let records = events.by_ref().map(|event| {
-        let time = event.time().unwrap();
-        let body = rmpv::decode::read_value(&mut &event.bytes[event.head().len()..]).unwrap();
-        format!("[{:.6},{}]", time.seconds as f64 + f64::from(time.nanos) / 1e9, json(&body))
+    let records = read(&bytes(&filter, &tag.unwrap(), &chunk)).into_iter().map(|((seconds, nanos), body)| {
+        format!("[{:.6},{}]", seconds as f64 + f64::from(nanos) / 1e9, json(&body))
     });
-    let records = records.collect();
-    assert!(events.rest().is_empty());
-    records
+    records.collect()
 }
 
 #[test]
@@ -116,13 +98,8 @@ fn our_cases_come_out_as_written_down() {
 }
 
 #[test]
-fn cases_of_the_built_in_filter_come_out_as_from_itself() {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus");
-    let folder = env::var_os("FLB_KUBE_CORPUS").map_or(beside, PathBuf::from).join("kubernetes");
-    if !folder.exists() {
-        println!("skipped: the built-in filter's cases are not at {}", folder.display());
-        return;
-    }
+fn line_2_cases_of_the_built_in_filter_come_out_as_from_itself() {
+    let Some(folder) = built_in_cases() else { return };
     let parsers = ParsersFile::read(&fs::read_to_string(folder.join("parsers.conf")).unwrap());
     let cases = cases(&folder);
     assert_eq!(cases.len(), 93);

@@ -4,20 +4,22 @@
 
 #[path = "support/apiserver/mod.rs"]
 mod apiserver;
+#[path = "support/filtering.rs"]
+mod filtering;
 #[allow(unused_imports, reason = "the lifecycle tests use more of it")]
 #[path = "support/host/mod.rs"]
 mod host;
-#[path = "support/records.rs"]
-mod records;
+#[path = "support/ordered.rs"]
+mod ordered;
 #[allow(dead_code, reason = "other tests use more of it")]
 #[path = "support/servers/mod.rs"]
 mod servers;
 
-use std::{env, fs, path::PathBuf};
+use std::fs;
 
 use apiserver::ApiServer;
+use filtering::{beside, bodies, built_in_cases, bytes, chunk};
 use host::{Host, each};
-use records::{Filter, chunk};
 use serde_json::{Value, json};
 
 const ID: &str = "c9898099f6d235126d564ed38a020007ea7a6fac6e25e718de683c9dd0076c16";
@@ -71,12 +73,12 @@ fn metadata() -> Value {
 #[test]
 fn line_17_records_of_all_runtimes_gain_metadata_and_all_others_pass_untouched() {
     let server = cluster();
-    let filter = Filter::start(&server.url(), &[ON]).unwrap();
+    let filter = beside(&server.url(), &[ON]).unwrap();
     let other =
         json!({"CONTAINER_NAME": "registry", "CONTAINER_ID_FULL": "1".repeat(64), "MESSAGE": "podman"});
     let empty = json!({});
     let records = [of_kubelet(), by_name(), other.clone(), by_cgroup(), empty.clone()];
-    let made = filter.records("systemd", &records);
+    let made = bodies(&filter, "systemd", &records);
     assert_eq!(made.len(), 5, "none is lost");
     for (at, record) in [(1, by_name()), (3, by_cgroup())] {
         let mut expected = record;
@@ -88,9 +90,9 @@ fn line_17_records_of_all_runtimes_gain_metadata_and_all_others_pass_untouched()
     assert_eq!((&made[0], &made[2], &made[4]), (&of_kubelet(), &other, &empty));
 
     let untouched = chunk(&[of_kubelet(), other, empty]);
-    assert_eq!(filter.bytes("systemd", &untouched), untouched);
+    assert_eq!(bytes(&filter, "systemd", &untouched), untouched);
     // With others beside it, byte for byte as well.
-    let mixed = filter.bytes("systemd", &chunk(&[of_kubelet(), by_name()]));
+    let mixed = bytes(&filter, "systemd", &chunk(&[of_kubelet(), by_name()]));
     let first = chunk(&[of_kubelet()]);
     assert_eq!(mixed[..first.len()], first);
 }
@@ -98,8 +100,8 @@ fn line_17_records_of_all_runtimes_gain_metadata_and_all_others_pass_untouched()
 #[test]
 fn line_17_a_container_of_a_pod_that_is_not_known_gains_what_the_record_says() {
     let server = ApiServer::start();
-    let filter = Filter::start(&server.url(), &[ON]).unwrap();
-    let made = filter.records("systemd", &[by_name(), by_cgroup()]);
+    let filter = beside(&server.url(), &[ON]).unwrap();
+    let made = bodies(&filter, "systemd", &[by_name(), by_cgroup()]);
     assert_eq!(
         made[0]["kubernetes"],
         json!({"pod_name": "web-1", "namespace_name": "shop", "pod_id": UID, "container_name": "app", "docker_id": ID})
@@ -110,30 +112,25 @@ fn line_17_a_container_of_a_pod_that_is_not_known_gains_what_the_record_says() {
 #[test]
 fn line_17_field_names_as_the_systemd_input_rewrites_them_are_known_too() {
     let server = cluster();
-    let filter = Filter::start(&server.url(), &[ON]).unwrap();
+    let filter = beside(&server.url(), &[ON]).unwrap();
     let rewritten = |record: Value| {
         let fields = record.as_object().unwrap().iter();
         let fields = fields.map(|(key, value)| (key.trim_start_matches('_').to_lowercase(), value.clone()));
         Value::Object(fields.collect())
     };
-    for made in filter.records("systemd", &[rewritten(by_name()), rewritten(by_cgroup())]) {
+    for made in bodies(&filter, "systemd", &[rewritten(by_name()), rewritten(by_cgroup())]) {
         assert_eq!(made["kubernetes"]["labels"]["team"], "blue");
     }
 }
 
 #[test]
 fn line_17_the_built_in_filters_own_case_comes_out_as_from_itself() {
-    let beside = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus");
-    let folder = env::var_os("FLB_KUBE_CORPUS").map_or(beside, PathBuf::from).join("kubernetes");
-    if !folder.exists() {
-        println!("skipped: the built-in filter's cases are not at {}", folder.display());
-        return;
-    }
+    let Some(folder) = built_in_cases() else { return };
     let meta = folder.join("meta").display().to_string();
     let options = [ON, ("kube_meta_preload_cache_dir", meta.as_str())];
-    let filter = Filter::start("http://127.0.0.1:1", &options).unwrap();
+    let filter = beside("http://127.0.0.1:1", &options).unwrap();
     let name = "k8s_kairosdb_kairosdb-914055854-b63vq_default_d6c53deb-05a4-11e8-a8c4-080027435fb7_23";
-    let made = filter.records("kube.journal", &[json!({"PRIORITY": "6", "CONTAINER_NAME": name})]);
+    let made = bodies(&filter, "kube.journal", &[json!({"PRIORITY": "6", "CONTAINER_NAME": name})]);
     let out = fs::read_to_string(folder.join("out/kairosdb-914055854-b63vq.out")).unwrap();
     let (_, after) = out.split_once(r#""kubernetes":"#).unwrap();
     let expected: Value = serde_json::from_str(after.trim_end().strip_suffix("}]").unwrap()).unwrap();

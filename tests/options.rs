@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "that is how a test fails")]
 
-use std::{collections::BTreeSet, fs};
+use std::collections::BTreeSet;
 
 use flb_kube::{
     options::{OptionSpec, Options},
@@ -95,71 +95,4 @@ fn a_value_that_no_option_can_take_is_named_with_its_key_unless_it_is_secret() {
     refusals::<<KubeFilter as Filter>::Options>(KubeFilter::NAME);
     refusals::<<KubeEvents as Input>::Options>(KubeEvents::NAME);
     refusals::<<VictoriaLogs as Output>::Options>(VictoriaLogs::NAME);
-}
-
-/// The property names of the built-in filter `kubernetes` in Fluent Bit 5.1.1; `use_pod_association`, another name of one
-/// of them, makes 53.
-const OF_THE_BUILT_IN: [&str; 53] = [
-    "buffer_size",
-    "tls.debug",
-    "tls.verify",
-    "tls.vhost",
-    "tls.verify_hostname",
-    "merge_log",
-    "merge_parser",
-    "merge_log_key",
-    "merge_log_trim",
-    "keep_log",
-    "kube_url",
-    "kube_meta_preload_cache_dir",
-    "kube_ca_file",
-    "kube_ca_path",
-    "kube_tag_prefix",
-    "kube_namespace_file",
-    "kube_token_file",
-    "kube_token_command",
-    "kube_token_ttl",
-    "labels",
-    "annotations",
-    "owner_references",
-    "namespace_labels",
-    "namespace_annotations",
-    "namespace_metadata_only",
-    "k8s-logging.parser",
-    "k8s-logging.exclude",
-    "use_journal",
-    "regex_parser",
-    "dummy_meta",
-    "dns_retries",
-    "dns_wait_time",
-    "cache_use_docker_id",
-    "use_tag_for_meta",
-    "use_kubelet",
-    "kubelet_host",
-    "kubelet_port",
-    "kube_meta_cache_ttl",
-    "kube_meta_namespace_cache_ttl",
-    "aws_use_pod_association",
-    "use_pod_association",
-    "aws_pod_association_host",
-    "aws_pod_association_endpoint",
-    "aws_pod_association_port",
-    "aws_pod_service_map_ttl",
-    "aws_pod_service_map_refresh_interval",
-    "aws_pod_service_preload_cache_dir",
-    "aws_pod_association_host_server_ca_file",
-    "aws_pod_association_host_client_cert_file",
-    "aws_pod_association_host_client_key_file",
-    "aws_pod_association_host_tls_debug",
-    "aws_pod_association_host_tls_verify",
-    "set_platform",
-];
-
-#[test]
-fn all_52_property_names_of_the_built_in_filter_are_accepted_and_told_of() {
-    let migrating = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/migrating.md")).unwrap();
-    for name in &OF_THE_BUILT_IN {
-        assert!(<<KubeFilter as Filter>::Options>::SPECS.iter().any(|spec| spec.key == *name), "{name}");
-        assert!(migrating.contains(&format!("`{name}`")), "docs/migrating.md does not tell of {name}");
-    }
 }

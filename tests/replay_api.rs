@@ -24,7 +24,7 @@ use replay::{corpus, hosts, replay};
 use rmpv::Value;
 
 #[test]
-fn all_cases_of_the_built_in_filter_pass_through_every_host_with_metadata_from_an_api_server() {
+fn line_1_all_cases_of_the_built_in_filter_pass_through_every_host_with_metadata_from_an_api_server() {
     let case = "the built-in's cases on Fluent Bit, with an API server";
     let Some(corpus) = corpus(case) else { return };
     let url = serve(Lists::of(&corpus.join("kubernetes/meta")));

@@ -73,7 +73,7 @@ fn a_deleted_pod_stays_for_the_grace_time_and_no_longer() {
 }
 
 #[test]
-fn after_410_a_new_list_keeps_the_known_and_lets_the_deleted_linger() {
+fn line_33_after_410_a_new_list_keeps_the_known_and_lets_the_deleted_linger() {
     for in_stream in [false, true] {
         let server = ApiServer::start();
         server.put_all([pod("stays", "n1", "red"), pod("goes", "n1", "red")]);
@@ -109,7 +109,7 @@ fn a_list_whose_pages_expire_is_taken_whole() {
 }
 
 #[test]
-fn a_refused_token_is_read_again_at_once() {
+fn line_19_a_refused_token_is_read_again_at_once() {
     let server = ApiServer::start();
     server.put(pod("web", "n1", "red"));
     server.require_token("first");
@@ -151,7 +151,7 @@ fn a_token_that_stays_refused_is_no_reason_to_hammer() {
 }
 
 #[test]
-fn what_is_known_stays_through_every_fault_and_the_watch_recovers() {
+fn line_33_what_is_known_stays_through_every_fault_and_the_watch_recovers() {
     let faults = [
         Fault::Status(500),
         Fault::Status(403),
@@ -180,7 +180,7 @@ fn what_is_known_stays_through_every_fault_and_the_watch_recovers() {
 }
 
 #[test]
-fn a_list_that_fails_in_any_way_is_tried_again_and_never_half_believed() {
+fn line_33_a_list_that_fails_in_any_way_is_tried_again_and_never_half_believed() {
     let faults =
         [Fault::Status(503), Fault::Cut(700), Fault::Truncate(700), Fault::Stall, Fault::StallAfter(700)];
     each(faults, |fault| {
@@ -224,7 +224,7 @@ fn a_broken_watch_goes_on_from_the_last_version_without_a_list() {
 }
 
 #[test]
-fn a_bookmark_moves_the_version_that_a_quiet_watch_goes_on_from() {
+fn line_33_a_bookmark_moves_the_version_that_a_quiet_watch_goes_on_from() {
     let server = ApiServer::start();
     let watch = synced(&config(&server));
     server.wait_for(Verb::Watch, "pods", 1);

@@ -19,7 +19,7 @@ use serde_json::json;
 use watching::{config, file, knows, pod, start, synced, team, wait};
 
 #[test]
-fn twenty_thousand_lines_of_a_pod_that_is_gone_cost_one_request() {
+fn line_23_twenty_thousand_lines_of_a_pod_that_is_gone_cost_one_request() {
     let server = ApiServer::start();
     let watch = synced(&config(&server));
     for _ in 0..20_000 {

@@ -119,14 +119,10 @@ fn text<'a>(row: &'a Value, field: &str) -> &'a str {
     row[field].as_str().unwrap_or_default()
 }
 
-/// Who made the pod, as its owner references say.
+/// What runs the pod.
 fn workload(row: &Value) -> String {
-    let owners: Value = serde_json::from_str(text(row, "kubernetes.ownerReferences")).unwrap_or_default();
-    let owner = &owners[0];
-    match (owner["kind"].as_str(), owner["name"].as_str()) {
-        (Some(kind), Some(name)) => format!("{kind}/{name}"),
-        _ => String::new(),
-    }
+    let [kind, name] = ["kind", "name"].map(|part| text(row, &format!("kubernetes.workload_{part}")));
+    if kind.is_empty() { String::new() } else { format!("{kind}/{name}") }
 }
 
 fn labels(row: &Value) -> String {

@@ -363,7 +363,7 @@ mod tests {
     }
 
     #[test]
-    fn urls_keep_their_port_path_prefix_and_ipv6_host() {
+    fn line_19_urls_keep_their_port_path_prefix_and_ipv6_host() {
         assert_eq!(
             target("http://127.0.0.1:8001", "/api/v1/pods?limit=5"),
             "http://127.0.0.1:8001/api/v1/pods?limit=5"
@@ -382,7 +382,7 @@ mod tests {
     }
 
     #[test]
-    fn an_ipv6_service_address_gets_brackets() {
+    fn line_19_an_ipv6_service_address_gets_brackets() {
         assert_eq!(in_cluster("10.0.0.1", "443"), "https://10.0.0.1:443");
         assert_eq!(in_cluster("fd00::1", "443"), "https://[fd00::1]:443");
     }

@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tag_of_the_containers_folder_names_the_container_and_its_id() {
+    fn line_16_a_tag_of_the_containers_folder_names_the_container_and_its_id() {
         let name = format!("web-1.a_shop_nginx-main-{ID}.log");
         assert_eq!(parts(&format!("{PREFIX}{name}")), Some(web()));
         assert_eq!(parts(&format!("k8s.node-7.var.log.containers.{name}")), Some(web()));
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tag_of_the_pods_folder_names_the_uid_and_the_restarts_too() {
+    fn line_16_a_tag_of_the_pods_folder_names_the_uid_and_the_restarts_too() {
         let expected = TagParts {
             pod: "web-1.a".into(),
             namespace: "shop".into(),

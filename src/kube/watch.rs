@@ -212,7 +212,7 @@ impl PodWatch {
     }
 
     /// What the watch did so far.
-    pub fn counters(&self) -> &Counters {
+    pub fn counters(&self) -> &Arc<Counters> {
         &self.counters
     }
 }

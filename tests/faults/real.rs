@@ -36,7 +36,7 @@ fn relabel(kubernetes: &Kubernetes, team: &str) {
 }
 
 #[test]
-fn a_real_server_that_is_killed_then_has_its_certificate_and_tokens_rotated_then_falls_silent_changes_nothing()
+fn line_21_a_real_server_that_is_killed_then_has_its_certificate_and_tokens_rotated_then_falls_silent_changes_nothing()
  {
     let Some(mut kubernetes) = server("troubles of the real kube-apiserver") else { return };
     let proxy = Proxy::start(kubernetes.address());

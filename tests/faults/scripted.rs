@@ -81,7 +81,7 @@ fn each(cases: Vec<Case>, play: impl Fn(&Case) + Sync) {
 }
 
 #[test]
-fn through_every_trouble_of_the_api_records_pass_and_keep_what_was_last_known_and_the_end_is_quick() {
+fn line_21_through_every_trouble_of_the_api_records_pass_and_keep_what_was_last_known_and_the_end_is_quick() {
     each(cases(), |case| {
         let server = ApiServer::start();
         server.put(pod("shop", "blue"));
@@ -105,7 +105,7 @@ fn through_every_trouble_of_the_api_records_pass_and_keep_what_was_last_known_an
 }
 
 #[test]
-fn a_label_edit_shows_in_records_within_a_second() {
+fn line_4_a_label_edit_shows_in_records_within_a_second() {
     let server = ApiServer::start();
     server.put(pod("shop", "blue"));
     let mut heart = Heart::start("label edits", &host(), "shop", &api(&server));
@@ -143,7 +143,7 @@ fn a_server_that_never_answers_from_the_start_holds_up_neither_records_nor_the_e
 }
 
 #[test]
-fn a_token_that_is_rotated_is_taken_up_under_way() {
+fn line_19_a_token_that_is_rotated_is_taken_up_under_way() {
     let folder = tempfile::tempdir().unwrap();
     let token = folder.path().join("token");
     fs::write(&token, "first").unwrap();

@@ -1,17 +1,13 @@
 //! The filter with a pod, its namespace and its node known from files, and records to ask for what was added.
 
-use std::{collections::HashMap, fs, sync::Arc};
+use std::{fs, slice};
 
-use flb_kube::{
-    options::Options,
-    plugin::{Chunk, Filter, Filtered, Host, Parser, Parsers},
-    plugins::filter_kube::{KubeFilter, KubeOptions},
-    record::{reader::Events, write},
-    runtime::{Owner, Tasks},
-};
+use flb_kube::{options::Options, plugins::filter_kube::KubeOptions};
 use rmpv::Value as Packed;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+
+use crate::filtering::{ParsersFile, Running, bytes, chunk, json as as_json, read, start};
 
 /// The tag of the container `web` of the pod `shop/web-1`.
 pub(crate) const TAG: &str = "kube.var.log.containers.web-1_shop_web-\
@@ -67,22 +63,8 @@ pub(crate) fn owned(kind: &str, name: &str, hash: &str) -> Value {
 
 /// A running filter.
 pub(crate) struct Rig {
-    filter: KubeFilter,
+    filter: Running,
     _folder: Option<TempDir>,
-}
-
-struct NoParsers;
-
-impl Host for NoParsers {
-    fn parsers(&self) -> Arc<dyn Parsers> {
-        Arc::new(NoParsers)
-    }
-}
-
-impl Parsers for NoParsers {
-    fn get(&self, _: &str) -> Option<Arc<dyn Parser>> {
-        None
-    }
 }
 
 impl Rig {
@@ -102,13 +84,13 @@ impl Rig {
             ("kube_node_name", "n1"),
             ("kube_meta_preload_cache_dir", &path),
         ];
-        let filter = start(&[&usual, options].concat());
+        let filter = start(&ParsersFile::default(), &[&usual, options].concat());
         Self { filter, _folder: Some(folder) }
     }
 
     /// A filter with just these options.
     pub(crate) fn with(options: &[(&str, &str)]) -> Self {
-        Self { filter: start(options), _folder: None }
+        Self { filter: start(&ParsersFile::default(), options), _folder: None }
     }
 
     /// What is said of a value that an option can't take.
@@ -123,53 +105,15 @@ impl Rig {
 
     /// What becomes of this record.
     pub(crate) fn record_of(&self, tag: &str, body: &Value) -> Record {
-        let result = self.bytes(tag, body);
-        let mut events = Events::new(&result);
-        let event = events.next().expect("a record");
-        assert!(events.next().is_none() && events.rest().is_empty());
-        Record(rmpv::decode::read_value(&mut &event.bytes[event.head().len()..]).unwrap())
+        let mut read = read(&bytes(&self.filter, tag, &chunk(slice::from_ref(body))));
+        assert_eq!(read.len(), 1);
+        Record(read.remove(0).1)
     }
 
     /// How many bytes a record gains, without the header of its map.
     pub(crate) fn added(&self, tag: &str) -> usize {
-        let body = json!({"log": "x"});
-        self.bytes(tag, &body).len() - event(&body).len()
-    }
-
-    fn bytes(&self, tag: &str, body: &Value) -> Vec<u8> {
-        let chunk = event(body);
-        let mut out = Vec::new();
-        match self.filter.filter(Chunk { tag: tag.as_bytes(), data: &chunk }, &mut out) {
-            Filtered::Changed => out,
-            Filtered::Unchanged => chunk,
-        }
-    }
-}
-
-fn start(options: &[(&str, &str)]) -> KubeFilter {
-    let options: HashMap<&str, &str> = options.iter().copied().collect();
-    let options = KubeOptions::load(&|key| options.get(key).map(|value| (*value).to_owned())).unwrap();
-    let tasks = Tasks::new(Owner { name: "filter:kube:kube.0".into(), level: 3 }).unwrap();
-    KubeFilter::start(options, tasks, &NoParsers).unwrap()
-}
-
-fn event(body: &Value) -> Vec<u8> {
-    let mut bytes = vec![0x92, 0x92, 0xd7, 0x00, 1, 2, 3, 4, 0, 0, 0, 5];
-    write::map_header(&mut bytes, 0);
-    rmpv::encode::write_value(&mut bytes, &packed(body)).unwrap();
-    bytes
-}
-
-fn packed(value: &Value) -> Packed {
-    match value {
-        Value::Null => Packed::Nil,
-        Value::Bool(flag) => (*flag).into(),
-        Value::Number(number) => number.as_i64().unwrap().into(),
-        Value::String(text) => text.as_str().into(),
-        Value::Array(items) => items.iter().map(packed).collect::<Vec<_>>().into(),
-        Value::Object(map) => {
-            Packed::Map(map.iter().map(|(key, value)| (key.as_str().into(), packed(value))).collect())
-        }
+        let chunk = chunk(&[json!({"log": "x"})]);
+        bytes(&self.filter, tag, &chunk).len() - chunk.len()
     }
 }
 
@@ -192,19 +136,6 @@ impl Record {
 
     /// The value at this place, or null.
     pub(crate) fn at(&self, path: &str) -> Value {
-        json_of(&self.0).pointer(path).cloned().unwrap_or_default()
-    }
-}
-
-fn json_of(value: &Packed) -> Value {
-    match value {
-        Packed::Array(items) => items.iter().map(json_of).collect(),
-        Packed::Map(pairs) => {
-            pairs.iter().map(|(key, value)| (key.as_str().unwrap().to_owned(), json_of(value))).collect()
-        }
-        Packed::String(text) => text.as_str().unwrap().into(),
-        Packed::Integer(number) => number.as_i64().into(),
-        Packed::Boolean(flag) => (*flag).into(),
-        _ => Value::Null,
+        as_json(&self.0).pointer(path).cloned().unwrap_or_default()
     }
 }

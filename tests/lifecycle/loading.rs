@@ -115,7 +115,7 @@ fn the_filter_serves_processors_that_many_threads_run() {
 }
 
 #[test]
-fn metadata_and_group_markers_pass_the_filter_in_their_place() {
+fn line_25_metadata_and_group_markers_pass_the_filter_in_their_place() {
     let hosts = Host::epochs().into_iter().filter(|host| host.version >= (2, 1, 0)).collect();
     each(hosts, |host| {
         let scenery = Scenery::new();

@@ -4,14 +4,16 @@
 
 use std::{
     collections::HashMap,
-    fmt::{Debug, Write as _},
-    sync::{Arc, Mutex, PoisonError},
+    env,
+    ops::Deref,
+    path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use flb_kube::{
     kube::Verbatim,
     options::Options,
-    plugin::{Chunk, Filter, Filtered, Host, Parsed, Parser, Parsers},
+    plugin::{Chunk, Filter, Filtered, Host, Parsed, Parser, Parsers, Refusal},
     plugins::filter_kube::{KubeFilter, KubeOptions},
     record::{
         reader::{Events, Map, text},
@@ -22,11 +24,6 @@ use flb_kube::{
 use k8s_openapi::jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 use regex::bytes::{Regex, RegexBuilder};
 use serde_json::Value;
-use tracing::{
-    Event, Level, Metadata, Subscriber,
-    field::{Field, Visit},
-    span,
-};
 
 /// The parsers of a parsers file: `Format json` and `Format regex`, with or without `Time_Key`.
 #[derive(Clone, Default)]
@@ -113,45 +110,88 @@ fn read_time(text: &[u8]) -> Option<(u64, u32)> {
     Some((time.as_second().try_into().ok()?, time.subsec_nanosecond().try_into().ok()?))
 }
 
-/// Starts the filter with these options.
-pub fn start(host: &dyn Host, options: &[(&str, &str)]) -> KubeFilter {
+/// The folder of the built-in filter's own cases; where it is absent, that is said.
+pub fn built_in_cases() -> Option<PathBuf> {
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus");
+    let folder = env::var_os("FLB_KUBE_CORPUS").map_or(beside, PathBuf::from).join("kubernetes");
+    if folder.exists() {
+        return Some(folder);
+    }
+    println!("skipped: the built-in filter's cases are not at {}", folder.display());
+    None
+}
+
+/// A filter, and the work beside it, which ends with its tasks.
+pub struct Running(KubeFilter, Tasks);
+
+impl Deref for Running {
+    type Target = KubeFilter;
+
+    fn deref(&self) -> &KubeFilter {
+        &self.0
+    }
+}
+
+/// The filter with these options, of which the last of a name counts, or why it does not start.
+fn load(host: &dyn Host, options: &[(&str, &str)]) -> Result<Running, Refusal> {
     let tasks = Tasks::new(Owner { name: "filter:kube:kube.0".into(), level: 4 }).expect("a runtime");
     let written = |key: &str| {
         let last = options.iter().rev().find(|(name, _)| *name == key);
         last.map(|(_, value)| (*value).to_owned())
     };
     let options = KubeOptions::load(&written).expect("good options");
-    KubeFilter::start(options, tasks, host).expect("a start")
+    KubeFilter::start(options, tasks.clone(), host).map(|filter| Running(filter, tasks))
+}
+
+/// Starts the filter with these options.
+pub fn start(host: &dyn Host, options: &[(&str, &str)]) -> Running {
+    load(host, options).expect("a start")
+}
+
+/// Starts it on the node `n1`, beside an API server at `url`, with these options too.
+pub fn beside(url: &str, options: &[(&str, &str)]) -> Result<Running, Refusal> {
+    let own = [
+        ("kube_url", url),
+        ("kube_token_file", ""),
+        ("kube_node_name", "n1"),
+        ("wait_for_sync", "30s"),
+        ("self_check", "off"),
+    ];
+    load(&ParsersFile::default(), &[&own, options].concat())
 }
 
 /// The time of all records: 2001-09-09T01:46:40.000000005Z.
 pub const TIME: (u64, u32) = (1_000_000_000, 5);
 
-/// Records as events.
+/// Records as events, each with metadata of its own.
 pub fn chunk(records: &[Value]) -> Vec<u8> {
     let mut chunk = Vec::new();
-    for record in records {
+    for (number, record) in records.iter().enumerate() {
         chunk.extend_from_slice(&[0x92, 0x92, 0xd7, 0x00]);
         chunk.extend_from_slice(&(TIME.0 as u32).to_be_bytes());
         chunk.extend_from_slice(&TIME.1.to_be_bytes());
-        write::map_header(&mut chunk, 0);
+        chunk.extend_from_slice(&[0x81, 0xa1, b'n', number as u8 & 0x7f]);
         let record: Verbatim = serde_json::from_str(&record.to_string()).expect("JSON");
         chunk.extend_from_slice(record.bytes());
     }
     chunk
 }
 
-/// What comes out for records under `tag`: their times and bodies.
-pub fn pass(filter: &KubeFilter, tag: &str, records: &[Value]) -> Vec<((u64, u32), Value)> {
-    let chunk = chunk(records);
+/// What becomes of a chunk under `tag`; the same bytes if nothing.
+pub fn bytes(filter: &KubeFilter, tag: &str, chunk: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
-    let filtered = filter.filter(Chunk { tag: tag.as_bytes(), data: &chunk }, &mut out);
-    let result = if filtered == Filtered::Changed { out } else { chunk };
-    let mut events = Events::new(&result);
+    match filter.filter(Chunk { tag: tag.as_bytes(), data: chunk }, &mut out) {
+        Filtered::Unchanged => chunk.to_vec(),
+        Filtered::Changed => out,
+    }
+}
+
+/// The times and bodies of a chunk's records.
+pub fn read(chunk: &[u8]) -> Vec<((u64, u32), rmpv::Value)> {
+    let mut events = Events::new(chunk);
     let read = events.by_ref().map(|event| {
         let time = event.time().expect("a time");
         let body = rmpv::decode::read_value(&mut &event.bytes[event.head().len()..]).expect("a body");
-        let body = serde_json::from_str(&crate::ordered::json(&body)).expect("JSON");
         ((time.seconds, time.nanos), body)
     });
     let read = read.collect();
@@ -159,46 +199,18 @@ pub fn pass(filter: &KubeFilter, tag: &str, records: &[Value]) -> Vec<((u64, u32
     read
 }
 
-/// What `work` tells on this thread, at `level`.
-pub fn told<R>(level: Level, work: impl FnOnce() -> R) -> (R, Vec<String>) {
-    let lines = Arc::new(Mutex::new(Vec::new()));
-    let result = tracing::subscriber::with_default(Log(level, Arc::clone(&lines)), work);
-    let lines = lines.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    (result, lines)
+/// A msgpack value as JSON.
+pub fn json(value: &rmpv::Value) -> Value {
+    serde_json::from_str(&crate::ordered::json(value)).expect("JSON")
 }
 
-struct Log(Level, Arc<Mutex<Vec<String>>>);
-
-impl Subscriber for Log {
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.target().starts_with("flb_kube")
-    }
-
-    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
-        span::Id::from_u64(1)
-    }
-
-    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
-
-    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
-
-    fn event(&self, event: &Event<'_>) {
-        if *event.metadata().level() == self.0 {
-            let mut line = Line(String::new());
-            event.record(&mut line);
-            self.1.lock().unwrap_or_else(PoisonError::into_inner).push(line.0);
-        }
-    }
-
-    fn enter(&self, _: &span::Id) {}
-
-    fn exit(&self, _: &span::Id) {}
+/// What comes out for records under `tag`: their times and bodies.
+pub fn pass(filter: &KubeFilter, tag: &str, records: &[Value]) -> Vec<((u64, u32), Value)> {
+    let passed = read(&bytes(filter, tag, &chunk(records)));
+    passed.into_iter().map(|(time, body)| (time, json(&body))).collect()
 }
 
-struct Line(String);
-
-impl Visit for Line {
-    fn record_debug(&mut self, _: &Field, value: &dyn Debug) {
-        let _ = write!(self.0, "{value:?} ");
-    }
+/// The bodies alone.
+pub fn bodies(filter: &KubeFilter, tag: &str, records: &[Value]) -> Vec<Value> {
+    pass(filter, tag, records).into_iter().map(|(_, body)| body).collect()
 }

@@ -144,7 +144,7 @@ impl Filter for KubeFilter {
         let (source, watch) = Source::start(&options, &tasks, host)?;
         let stats = Arc::<Stats>::default();
         let left_out = source.resolver().map(|resolver| resolver.layout().left_out.clone());
-        let view = View::new(Arc::clone(&stats), watch.clone(), left_out);
+        let view = View::new(Arc::clone(&stats), watch.as_deref(), left_out);
         let _shown = operator::show(&options, view, &tasks, host)?;
         let lines = options.lines(host);
         Ok(Self { source, lines, raw, stats, unread: SharedPace::default(), _shown, watch })

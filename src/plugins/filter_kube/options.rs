@@ -68,8 +68,8 @@ options! {
         "kube_node_name" => node_name: Option<String> = "",
         /// Which pods are watched: those of the node, or all of the cluster, for an aggregator.
         "kube_scope" => scope: Scope = "node",
-        /// Folder of files to know pods from, before the API server: `<namespace>_<pod>.meta` and
-        /// `<namespace>.namespace_meta`.
+        /// Folder of files to know pods from, before the API server: `<namespace>_<pod>.meta`,
+        /// `<namespace>.namespace_meta` and `<node>.node_meta`; read once, at the start.
         "kube_meta_preload_cache_dir" => preload_dir: Option<String> = "",
         /// How long the start waits for the first list of pods, so that the first records are enriched too.
         "wait_for_sync" => wait_for_sync: Duration = "5s",

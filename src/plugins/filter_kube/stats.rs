@@ -14,6 +14,7 @@ use std::{
 use crate::{
     kube::{
         encode::LeftOut,
+        store::Store,
         watch::{Counters, PodWatch},
     },
     metrics::{Kind, Metric},
@@ -91,33 +92,35 @@ fn add(count: &AtomicU64, more: usize) {
     }
 }
 
-/// All that there is to see of an instance.
+/// All that there is to see of an instance. It holds no watch: tasks show it, and what ends with the last holder of a
+/// watch must not end on the thread that it waits for.
 pub(super) struct View {
     pub(super) stats: Arc<Stats>,
-    watch: Option<Arc<PodWatch>>,
+    watch: Option<(Arc<Counters>, Store)>,
     left_out: Option<LeftOut>,
     /// Seconds since 1970.
     started: u64,
 }
 
 impl View {
-    pub(super) fn new(stats: Arc<Stats>, watch: Option<Arc<PodWatch>>, left_out: Option<LeftOut>) -> Self {
+    pub(super) fn new(stats: Arc<Stats>, watch: Option<&PodWatch>, left_out: Option<LeftOut>) -> Self {
+        let watch = watch.map(|watch| (Arc::clone(watch.counters()), watch.store().clone()));
         Self { stats, watch, left_out, started: now() }
     }
 
     /// The number that the watch counts; 0 without a watch.
     fn watched(&self, count: impl Fn(&Counters) -> &AtomicU64) -> u64 {
-        self.watch.as_ref().map_or(0, |watch| count(watch.counters()).load(Relaxed))
+        self.watch.as_ref().map_or(0, |(counters, _)| count(counters).load(Relaxed))
     }
 
     fn pods(&self) -> u64 {
-        self.watch.as_ref().map_or(0, |watch| watch.store().len() as u64)
+        self.watch.as_ref().map_or(0, |(_, store)| store.len() as u64)
     }
 
     /// Before the first sync, seconds since the start.
     fn sync_age(&self) -> u64 {
-        let Some(watch) = &self.watch else { return 0 };
-        match watch.counters().last_sync.load(Relaxed) {
+        let Some((counters, _)) = &self.watch else { return 0 };
+        match counters.last_sync.load(Relaxed) {
             0 => now().saturating_sub(self.started),
             last => now().saturating_sub(last),
         }

@@ -38,7 +38,6 @@ impl Config<'_> {
     Name             tail
     Tag              kube.*
     Path             {pattern}
-    multiline.parser cri
     Read_from_Head   on
     Refresh_Interval 1
 
@@ -52,6 +51,8 @@ impl Config<'_> {
     Match            kube.*
     Kube_Node_Name   {node}
     Kube_Tag_Prefix  {prefix}
+    Cri              on
+    Workload         on
     Owner_References on
 {api}
 [OUTPUT]
