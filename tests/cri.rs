@@ -3,9 +3,14 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "that is how a test fails")]
 
+#[path = "support/filtering.rs"]
+mod filtering;
 #[allow(unused_imports, reason = "other tests use more of it")]
 #[path = "support/host/mod.rs"]
 mod host;
+#[allow(dead_code, reason = "other tests use more of it")]
+#[path = "support/ordered.rs"]
+mod ordered;
 #[allow(dead_code, reason = "other tests use more of it")]
 #[path = "support/servers/mod.rs"]
 mod servers;
@@ -312,4 +317,14 @@ fn as_a_processor_it_joins_and_says_that_it_takes_nothing_out_of_turn() {
         assert_eq!(running.count(told), 1, "{}: {}", host.name, running.log());
         running.stop();
     });
+}
+
+#[test]
+fn lines_are_read_under_a_tag_that_names_no_pod_too() {
+    let options = [("cri", "on"), ("use_tag_for_meta", "on"), ("merge_log", "on"), ("keep_log", "off")];
+    let filter = filtering::beside("http://127.0.0.1:1", &options).unwrap();
+    let line = r#"2016-10-06T00:17:15.5Z stdout F {"level":"info"}"#;
+    let records = filtering::pass(&filter, "kube.other", &[serde_json::json!({ "log": line })]);
+    let expected = serde_json::json!({"stream": "stdout", "level": "info"});
+    assert_eq!(records, [((1_475_713_035, 500_000_000), expected)]);
 }

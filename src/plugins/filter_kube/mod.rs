@@ -154,7 +154,11 @@ impl Filter for KubeFilter {
         let outcome = if let Source::Records(resolver, lookup) = &self.source {
             splice(chunk.data, &self.lines, &mut ByRecord::new(resolver, lookup), out)
         } else {
-            let Some(treatment) = self.treatment(chunk.tag) else { return Filtered::Unchanged };
+            // A runtime's lines are read whatever their tag says.
+            let treatment = match self.treatment(chunk.tag) {
+                None if self.raw.is_none() => return Filtered::Unchanged,
+                treatment => treatment.unwrap_or_default(),
+            };
             if treatment.drops_all() {
                 self.stats.dropped(chunk.data.len());
                 return Filtered::Changed;
