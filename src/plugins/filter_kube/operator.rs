@@ -102,8 +102,11 @@ pub(super) fn check_access(
     if !options.operator.self_check {
         return Ok(());
     }
-    let connection = Connection::new(client).map_err(Refusal::new)?;
     let needs = needs(options);
+    if needs.is_empty() {
+        return Ok(());
+    }
+    let connection = Connection::new(client).map_err(Refusal::new)?;
     tasks.spawn(async move { access::check(connection.client(), &needs).await });
     Ok(())
 }
@@ -113,40 +116,35 @@ fn needs(options: &KubeOptions) -> Vec<Need> {
     const FOLLOW: &[&str] = &["list", "watch"];
     let fields = &options.fields;
     let mut needs = Vec::new();
-    let mut need = |is_asked: bool, verbs, resources, without| {
+    let mut need = |is_asked: bool, verbs, resource, without| {
         if is_asked {
-            needs.push(Need { verbs, resources, without });
+            needs.push(Need { verbs, resource, without });
         }
     };
-    let by_kubelet = options.source.use_kubelet;
+    // A kubelet that refuses says itself what it wants.
+    let pods = options.wants_pods() && !options.source.use_kubelet;
     need(
-        !by_kubelet,
+        pods,
         FOLLOW,
-        &["pods"],
+        "pods",
         "no pod is known but those looked up one by one, and records gain little more than what their tag says",
     );
     need(
-        by_kubelet,
+        pods && options.source.scope == Scope::Node,
         &["get"],
-        &["nodes/pods", "nodes/proxy"],
-        "the kubelet does not name its pods, and records gain little more than what their tag says",
-    );
-    need(
-        !by_kubelet && options.source.scope == Scope::Node,
-        &["get"],
-        &["pods"],
+        "pods",
         "pods that no list names, such as those that ended before the agent began, stay unknown",
     );
     need(
         fields.namespace_labels || fields.namespace_annotations,
         FOLLOW,
-        &["namespaces"],
+        "namespaces",
         "records gain no labels and annotations of their namespace",
     );
     need(
-        fields.node_labels || fields.node_annotations,
+        (fields.node_labels || fields.node_annotations) && !fields.namespace_metadata_only,
         &["get", "list", "watch"],
-        &["nodes"],
+        "nodes",
         "records gain no labels and annotations of their node",
     );
     needs
@@ -165,7 +163,7 @@ mod tests {
     }
 
     fn resources(pairs: &[(&str, &str)]) -> Vec<&'static str> {
-        needs(&with(pairs)).iter().map(|need| need.resources[0]).collect()
+        needs(&with(pairs)).iter().map(|need| need.resource).collect()
     }
 
     #[test]
@@ -173,8 +171,11 @@ mod tests {
         assert_eq!(resources(&[]), ["pods", "pods"]);
         assert_eq!(resources(&[("namespace_labels", "on")]), ["pods", "pods", "namespaces"]);
         assert_eq!(resources(&[("node_annotations", "on")]), ["pods", "pods", "nodes"]);
-        assert_eq!(resources(&[("use_kubelet", "on")]), ["nodes/pods"]);
+        assert_eq!(resources(&[("use_kubelet", "on")]), [""; 0]);
+        assert_eq!(resources(&[("use_kubelet", "on"), ("node_labels", "on")]), ["nodes"]);
         assert_eq!(resources(&[("kube_scope", "cluster")]), ["pods"]);
+        let alone = [("namespace_metadata_only", "on"), ("namespace_labels", "on"), ("node_labels", "on")];
+        assert_eq!(resources(&alone), ["namespaces"]);
     }
 
     #[test]

@@ -23,6 +23,13 @@ use crate::{
     runtime::Tasks,
 };
 
+impl KubeOptions {
+    /// Whether anything of pods is shown or heeded.
+    pub(super) fn wants_pods(&self) -> bool {
+        !self.fields.namespace_metadata_only || self.record.exclude || self.record.parser
+    }
+}
+
 /// What files say of pods and namespaces.
 pub(super) fn preload(options: &SourceOptions) -> Result<Preload, Refusal> {
     let Some(folder) = &options.preload_dir else { return Ok(Preload::default()) };
@@ -51,7 +58,7 @@ fn config(options: &KubeOptions, layout: &Layout) -> Result<WatchConfig, Refusal
     let store = store::Config { delete_grace, namespaces: layout.namespaces() };
     let mut config = WatchConfig::new(client(api), node, store);
     config.nodes = layout.nodes();
-    config.pods = !layout.namespace_only || options.record.exclude || options.record.parser;
+    config.pods = options.wants_pods();
     config.kubelet = source.use_kubelet.then(|| kubelet(api, source)).transpose().map_err(Refusal::new)?;
     config.snapshot = snapshot(source).map_err(Refusal::new)?;
     Ok(config)
