@@ -29,8 +29,8 @@ impl Parsers for Bare {
     }
 }
 
-/// A started filter.
-pub struct Filter(KubeFilter);
+/// A started filter, and what it does beside.
+pub struct Filter(KubeFilter, Tasks);
 
 impl Filter {
     /// With these options, beside an API server at `url`.
@@ -45,7 +45,7 @@ impl Filter {
         all.extend(options.iter().copied());
         let options = KubeOptions::load(&|key| all.get(key).map(ToString::to_string)).expect("good options");
         let tasks = Tasks::new(Owner { name: "filter:kube:kube.0".into(), level: 1 }).expect("a runtime");
-        KubeFilter::start(options, tasks, &Bare).map(Self)
+        KubeFilter::start(options, tasks.clone(), &Bare).map(|filter| Self(filter, tasks))
     }
 
     /// What becomes of a chunk; the same bytes if nothing.
