@@ -254,6 +254,26 @@ mod tests {
     }
 
     #[test]
+    fn a_clock_that_jumps_ahead_takes_no_pod_out_of_the_file_that_is_still_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let (writer, _) = ends();
+        let mut kept = keeper(folder.path());
+        writer.begin_list();
+        writer.apply(pod("stays", "red"));
+        writer.end_list();
+        kept.keep(&writer, false);
+        // As if all that had been in 1970.
+        kept.touched = Some(1000);
+        let other = rusqlite::Connection::open(&kept.settings.path).unwrap();
+        other.execute("UPDATE pod SET seen = 1000", []).unwrap();
+        writer.apply(pod("new", "red"));
+        kept.keep(&writer, false);
+        let (writer, store) = ends();
+        keeper(folder.path()).keep(&writer, false);
+        assert!(has(&store, "stays", "red") && has(&store, "new", "red"));
+    }
+
+    #[test]
     fn a_file_that_is_damaged_while_in_use_is_started_anew_with_all_that_is_known() {
         let folder = tempfile::tempdir().unwrap();
         let (writer, _) = ends();

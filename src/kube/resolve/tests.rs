@@ -45,6 +45,17 @@ fn a_change_of_another_pod_costs_no_new_encoding() {
 }
 
 #[test]
+fn a_file_about_another_run_of_the_pod_does_not_hide_what_the_watch_knows() {
+    let folder = tempfile::tempdir().unwrap();
+    let other = r#"{"metadata":{"name":"web","namespace":"shop","uid":"0","labels":{"app":"filed"}}}"#;
+    std::fs::write(folder.path().join("shop_web.meta"), other).unwrap();
+    let (writer, mut resolver) = known();
+    resolver.preload = Preload::read(folder.path()).unwrap();
+    writer.apply(pod("web", "watched"));
+    assert!(has(&resolver.resolve(&tag("web")).unwrap(), "watched"));
+}
+
+#[test]
 fn a_tag_of_another_form_resolves_to_nothing() {
     let (_writer, resolver) = known();
     assert!(resolver.resolve(b"cpu.local").is_none());
