@@ -25,6 +25,9 @@ use super::{api::Resource, backoff::jitter, reflect::Complaints};
 const LONGEST_NAME: usize = 1023;
 const LONGEST_SOURCE: usize = 63;
 
+/// When so many pods are known, those that no answer named for the longest time go: there is no end of new names.
+const MOST_PODS: usize = 8192;
+
 /// What is known of services, and of the cluster.
 #[derive(Debug)]
 pub struct Services {
@@ -119,6 +122,13 @@ impl Services {
             let service = same.map_or_else(|| Arc::new(service), |known| Arc::clone(&known.service));
             after.insert(pod, Known { service, since: now });
         }
+        if let Some(excess) = after.len().checked_sub(MOST_PODS).filter(|excess| *excess > 0) {
+            let mut times: Vec<_> = after.values().map(|known| known.since).collect();
+            let (_, horizon, _) = times.select_nth_unstable(excess);
+            // The last answer stays whole.
+            after.retain(|_, known| known.since >= *horizon);
+            any = true;
+        }
         self.map.store(Arc::new(after));
         if any {
             self.generation.fetch_add(1, Ordering::Release);
@@ -212,6 +222,19 @@ mod tests {
         assert!(services.learn(b"<html>").is_err());
         assert_eq!(services.generation(), generation);
         assert!(Arc::ptr_eq(&service, &services.of("web-1").unwrap()));
+    }
+
+    #[test]
+    fn the_number_of_pods_that_no_answer_names_any_more_is_bounded() {
+        let services = Services::new(Duration::ZERO, None);
+        for round in 0..10 {
+            let pods =
+                (0..MOST_PODS / 4).map(|n| (format!("web-{round}-{n}"), [("ServiceName", "shop")].into()));
+            let answer: HashMap<String, HashMap<&str, &str>> = pods.collect();
+            services.learn(&serde_json::to_vec(&answer).unwrap()).unwrap();
+        }
+        assert_eq!(services.map.load().len(), MOST_PODS);
+        assert!(services.of("web-9-0").is_some() && services.of("web-0-0").is_none());
     }
 
     #[test]

@@ -131,8 +131,8 @@ fn wait_for_sync(tasks: &Tasks, watch: &PodWatch, for_lists: bool, limit: Durati
     let synced = tasks.block_on(async { tokio::time::timeout(limit, first).await.is_ok() });
     if synced == Some(false) {
         warn!(
-            "pods: no complete list within {}s; until there is one, records gain only what their tag says and what \
-             is known from before",
+            "pods: {} within {}s; until then, records gain only what their tag says and what is known from before",
+            if for_lists { "no complete list" } else { "what is known from before was not read" },
             limit.as_secs_f32()
         );
     }
