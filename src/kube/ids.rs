@@ -62,14 +62,18 @@ impl Ids {
         let mut going = Vec::new();
         pods.each(|key, pod, stays| match stays {
             true => self.add(key, pod),
-            false => going.push((Arc::<str>::from(key), Arc::clone(pod))),
+            false => going.push((key.to_owned(), Arc::clone(pod))),
         });
         self.owners.end(expires);
-        for (key, pod) in going {
-            for id in ids(&pod) {
-                let owner = Owner { key: Arc::clone(&key), uid: pod.meta.uid.clone() };
-                self.owners.put_until(id, owner, expires);
-            }
+        going.iter().for_each(|(key, pod)| self.add_until(key, pod, expires));
+    }
+
+    /// The ids of a pod that goes.
+    pub(super) fn add_until(&self, key: &str, pod: &Pod, expires: Instant) {
+        let key: Arc<str> = key.into();
+        for id in ids(pod) {
+            let owner = Owner { key: Arc::clone(&key), uid: pod.meta.uid.clone() };
+            self.owners.put_until(id, owner, expires);
         }
     }
 

@@ -327,6 +327,9 @@ impl Writer {
         pod.meta.resource_version = None;
         let (key, until) = (key(&wish.namespace, &wish.pod), Instant::now() + LOOKED_UP_FOR);
         self.keep_former(&key, &pod);
+        if self.0.ids.are_wanted() {
+            self.0.ids.add_until(&key, &pod, until);
+        }
         let is_other = self.0.pods.get(&key).is_none_or(|known| known.meta.uid != pod.meta.uid);
         self.0.changed(self.0.pods.put_until(&key, pod, until));
         match is_other {

@@ -326,6 +326,10 @@ fn an_id_leads_to_the_pod_that_had_it_and_to_no_other_of_its_name() {
         [Some("u0".into()), Some("u1".into()), Some("u1".into())]
     );
 
+    let wish = Wish { namespace: "shop".into(), pod: "asked".into() };
+    writer.found(&wish, with_container("asked", "u9", "c9"));
+    assert_eq!(found("c9"), Some("u9".into()), "one that was looked up");
+
     // The container starts anew, then the pod's name goes to another.
     writer.apply(with_container("web", "u1", "c2"));
     assert_eq!((found("c1"), found("c2")), (Some("u1".into()), Some("u1".into())));
