@@ -8,7 +8,6 @@ mod filtering;
 #[allow(unused_imports, reason = "other tests use more of it")]
 #[path = "support/host/mod.rs"]
 mod host;
-#[allow(dead_code, reason = "other tests use more of it")]
 #[path = "support/ordered.rs"]
 mod ordered;
 #[allow(dead_code, reason = "other tests use more of it")]

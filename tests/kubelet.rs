@@ -173,7 +173,11 @@ fn what_is_known_stays_through_every_fault_and_pauses_grow() {
         let watch = synced(&config(&kubelet, &server, OFTEN));
         kubelet.script(3, &fault);
         let from = kubelet.count();
-        wait("the failures", || watch.counters().failures.load(Ordering::Relaxed) >= 3);
+        let count = |count: &std::sync::atomic::AtomicU64| count.load(Ordering::Relaxed);
+        wait("the failures", || {
+            let counters = watch.counters();
+            count(&counters.failures) >= 3 && count(&counters.unanswered) + count(&counters.unreadable) >= 3
+        });
         assert!(team(&watch, "shop", "web", "red"), "{fault:?}");
         kubelet.set_pods([pod("shop", "web", "blue")]);
         wait(&format!("the edit after {fault:?}"), || team(&watch, "shop", "web", "blue"));

@@ -106,6 +106,21 @@ fn namespaces_are_watched_only_when_asked_for() {
 }
 
 #[test]
+fn namespaces_that_may_not_be_listed_hold_no_start_and_show_once_they_may() {
+    let server = ApiServer::start();
+    server.put(
+        json!({"kind": "Namespace", "metadata": {"name": "shop", "uid": "n", "labels": {"tier": "gold"}}}),
+    );
+    server.script(Verb::List, "namespaces", 2, Fault::Status(403));
+    let mut config = config(&server);
+    config.store.namespaces = true;
+    let watch = start(&config);
+    wait("a sync without them", || watch.store().is_synced());
+    assert!(watch.store().lookup_namespace("shop").is_none());
+    wait("them", || watch.store().lookup_namespace("shop").is_some());
+}
+
+#[test]
 fn instances_with_the_same_settings_share_one_watch_and_the_last_one_ends_it() {
     let server = ApiServer::start();
     server.put(pod("web", "n1", "red"));

@@ -17,8 +17,8 @@ use super::{
 pub struct Need {
     /// What is done: `list`, `watch`.
     pub verbs: &'static [&'static str],
-    /// With what, in any namespace: `pods`, `nodes/proxy`. Any one of them is enough.
-    pub resources: &'static [&'static str],
+    /// With what, in any namespace.
+    pub resource: &'static str,
     /// What degrades without.
     pub without: &'static str,
 }
@@ -61,24 +61,18 @@ fn is_lasting(failure: &Failure) -> bool {
 async fn missing(reviews: &Resource, needs: &[Need]) -> Result<Vec<String>, Failure> {
     let mut sentences = Vec::new();
     for need in needs {
-        // Of several resources that would do, the one of which least is missing is asked for.
-        let mut least: Option<(&str, Vec<&str>)> = None;
-        for resource in need.resources {
-            let mut denied = Vec::new();
-            for verb in need.verbs {
-                if !is_allowed(reviews, verb, resource).await? {
-                    denied.push(*verb);
-                }
-            }
-            if least.as_ref().is_none_or(|(_, before)| denied.len() < before.len()) {
-                least = Some((resource, denied));
+        let mut denied = Vec::new();
+        for verb in need.verbs {
+            if !is_allowed(reviews, verb, need.resource).await? {
+                denied.push(*verb);
             }
         }
-        if let Some((resource, denied)) = least.filter(|(_, denied)| !denied.is_empty()) {
-            let verbs = listed(&denied);
+        if !denied.is_empty() {
             sentences.push(format!(
-                "permissions: the agent may not {verbs} {resource} in all namespaces, so {}; grant it to the agent's \
-                 service account in a ClusterRole",
+                "permissions: the agent may not {} {} in all namespaces, so {}; grant it to the agent's service \
+                 account in a ClusterRole",
+                listed(&denied),
+                need.resource,
                 need.without
             ));
         }
@@ -96,11 +90,7 @@ fn listed(words: &[&str]) -> String {
 }
 
 async fn is_allowed(reviews: &Resource, verb: &str, resource: &str) -> Result<bool, Failure> {
-    let (resource, subresource) = resource.split_once('/').unwrap_or((resource, ""));
-    let mut attributes = json!({ "verb": verb, "group": "", "resource": resource });
-    if !subresource.is_empty() {
-        attributes["subresource"] = subresource.into();
-    }
+    let attributes = json!({ "verb": verb, "group": "", "resource": resource });
     let question = json!({
         "apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview",
         "spec": { "resourceAttributes": attributes },

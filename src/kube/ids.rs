@@ -56,11 +56,25 @@ impl Ids {
         }
     }
 
-    /// These are all pods that are known: the ids of others go.
+    /// These are all pods that are known: the ids of others go, and at the same time those of pods that do.
     pub(super) fn replace(&self, pods: &Table<Pod>, expires: Instant) {
         self.owners.begin();
-        pods.each(|key, pod, _| self.add(key, pod));
+        let mut going = Vec::new();
+        pods.each(|key, pod, stays| match stays {
+            true => self.add(key, pod),
+            false => going.push((key.to_owned(), Arc::clone(pod))),
+        });
         self.owners.end(expires);
+        going.iter().for_each(|(key, pod)| self.add_until(key, pod, expires));
+    }
+
+    /// The ids of a pod that goes.
+    pub(super) fn add_until(&self, key: &str, pod: &Pod, expires: Instant) {
+        let key: Arc<str> = key.into();
+        for id in ids(pod) {
+            let owner = Owner { key: Arc::clone(&key), uid: pod.meta.uid.clone() };
+            self.owners.put_until(id, owner, expires);
+        }
     }
 
     /// Forgets what is due.
@@ -68,10 +82,9 @@ impl Ids {
         self.owners.sweep(now);
     }
 
-    /// The pod of an id, from the table of pods.
-    pub(super) fn get(&self, id: &str, pods: &Table<Pod>) -> Option<Arc<Pod>> {
-        let owner = self.owners.get(id)?;
-        pods.get(&owner.key).filter(|pod| pod.meta.uid == owner.uid)
+    /// The key and the uid of the pod that an id belongs to.
+    pub(super) fn get(&self, id: &str) -> Option<(Arc<str>, Option<Box<str>>)> {
+        self.owners.get(id).map(|owner| (Arc::clone(&owner.key), owner.uid.clone()))
     }
 }
 

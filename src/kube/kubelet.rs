@@ -20,7 +20,7 @@ use super::{
     pod::Pod,
     reflect::Complaints,
     store::{Wish, Writer},
-    watch::Counters,
+    watch::{Counters, took},
 };
 
 /// The least time between two requests, when a record names a pod that the last answer did not.
@@ -61,13 +61,14 @@ impl Kubelet<'_> {
         loop {
             match self.poll().await {
                 Ok(()) => {
-                    self.answer(wishes);
+                    // If the answer did not help, the next time is later.
+                    wishes.iter().for_each(|wish| self.writer.absent(wish));
                     log.over("pods: the kubelet answers again");
                     backoff.reset();
                     wishes = self.wait().await;
                 }
                 Err(failure) => {
-                    self.counters.failures.fetch_add(1, Ordering::Relaxed);
+                    self.counters.failed(&failure);
                     log.say(format!(
                         "pods: asking the kubelet failed: {}; metadata stays as last known, trying again",
                         explain(&failure)
@@ -90,7 +91,10 @@ impl Kubelet<'_> {
 
     async fn poll(&self) -> Result<(), Failure> {
         self.counters.lists.fetch_add(1, Ordering::Relaxed);
-        let list: PodList = Resource::new(self.client.clone(), "").get("pods").await?;
+        let started = Instant::now();
+        let answer = Resource::new(self.client.clone(), "").get("pods").await;
+        took(&self.counters.list_micros, started);
+        let list: PodList = answer?;
         if list.items.is_none() && list.kind.as_deref() != Some("PodList") {
             return Err(Failure::unreadable("it is no list of pods"));
         }
@@ -101,18 +105,6 @@ impl Kubelet<'_> {
         self.writer.end_list();
         self.counters.synced();
         Ok(())
-    }
-
-    /// Settles for which pods the kubelet was asked: if the answer did not help, the next time is later.
-    fn answer(&self, wishes: Vec<Wish>) {
-        let store = self.writer.store();
-        for wish in wishes {
-            self.counters.lookups.fetch_add(1, Ordering::Relaxed);
-            if store.lookup(&wish.namespace, &wish.pod).is_some() {
-                self.counters.found.fetch_add(1, Ordering::Relaxed);
-            }
-            self.writer.absent(&wish);
-        }
     }
 }
 

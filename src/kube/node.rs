@@ -41,8 +41,13 @@ impl Node {
     }
 
     /// The node's name, at once or as soon as the API server tells it; none for all nodes. `unknown` is called when
-    /// trying again is not likely to help.
-    pub(super) async fn resolve(&self, client: &kube::Client, mut unknown: impl FnMut()) -> Option<String> {
+    /// trying again is not likely to help; the log says how it is until then.
+    pub(super) async fn resolve(
+        &self,
+        client: &kube::Client,
+        until_then: &str,
+        mut unknown: impl FnMut(),
+    ) -> Option<String> {
         let (name, namespace_file) = match self {
             Self::All => return None,
             Self::Named(name) => return Some(name.clone()),
@@ -57,7 +62,7 @@ impl Node {
             };
             log.say(format!(
                 "node: its name is unknown: {}; set kube_node_name, or env NODE_NAME from spec.nodeName; until then \
-                 pods are looked up one by one",
+                 {until_then}",
                 why.text
             ));
             if why.lasting {

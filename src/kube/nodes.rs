@@ -6,6 +6,7 @@
 use serde::Deserialize;
 
 use super::{
+    api::Failure,
     pod::{Meta, WireMeta},
     reflect::Sink,
     store::Writer,
@@ -64,7 +65,7 @@ impl Sink for Nodes<'_> {
         self.0.end_node_list();
     }
 
-    fn failed(&self) {
+    fn failed(&self, _: &Failure) {
         self.0.await_nodes(false);
     }
 }

@@ -45,7 +45,7 @@ pub(super) trait Sink {
     /// The list is complete.
     fn end(&self);
     /// A list or a watch failed, and is tried again.
-    fn failed(&self) {}
+    fn failed(&self, _: &Failure) {}
 }
 
 /// How a watch ended.
@@ -219,14 +219,9 @@ impl<S: Sink> Reflector<'_, S> {
     }
 
     async fn failed(&mut self, doing: &str, failure: Failure) {
-        self.counters.failures.fetch_add(1, Ordering::Relaxed);
-        let cause = match failure {
-            Failure::Unreadable(_) => &self.counters.unreadable,
-            Failure::Refused { .. } | Failure::NoAnswer(_) => &self.counters.unanswered,
-        };
-        cause.fetch_add(1, Ordering::Relaxed);
+        self.counters.failed(&failure);
         self.log.failed(S::RESOURCE, doing, &failure);
-        self.sink.failed();
+        self.sink.failed(&failure);
         tokio::time::sleep(self.backoff.pause(failure.retry_after())).await;
     }
 }

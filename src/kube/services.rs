@@ -6,7 +6,7 @@
 use std::{
     collections::HashMap,
     env, fs,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -25,6 +25,9 @@ use super::{api::Resource, backoff::jitter, reflect::Complaints};
 const LONGEST_NAME: usize = 1023;
 const LONGEST_SOURCE: usize = 63;
 
+/// When so many pods are known, those that no answer named for the longest time go: there is no end of new names.
+const MOST_PODS: usize = 8192;
+
 /// What is known of services, and of the cluster.
 #[derive(Debug)]
 pub struct Services {
@@ -38,7 +41,7 @@ pub struct Services {
     pub cluster: Option<String>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Known {
     service: Arc<Service>,
     since: Instant,
@@ -80,23 +83,32 @@ impl Services {
 
     /// The service of the pod of that name, in whatever namespace.
     pub fn of(&self, pod: &str) -> Option<Arc<Service>> {
-        let map = self.map.load();
-        let known = map.get(pod)?;
-        let is_fresh = self.ttl.is_none_or(|ttl| known.since.elapsed() < ttl);
-        is_fresh.then(|| Arc::clone(&known.service))
+        self.map.load().get(pod).map(|known| Arc::clone(&known.service))
     }
 
     /// Takes an answer of the agent: what it does not name stays for its time.
     pub fn learn(&self, json: &[u8]) -> serde_json::Result<()> {
-        let answer: HashMap<Box<str>, serde_json::Value> = serde_json::from_slice(json)?;
+        self.take(serde_json::from_slice(json)?);
+        Ok(())
+    }
+
+    /// Forgets what is due, which shows from then on.
+    pub fn sweep(&self) {
+        self.take(HashMap::new());
+    }
+
+    fn take(&self, answer: HashMap<Box<str>, serde_json::Value>) {
         let before = self.map.load();
         let now = Instant::now();
-        let mut after = HashMap::with_capacity(answer.len());
-        for (pod, known) in before.iter() {
-            if self.ttl.is_none_or(|ttl| now.duration_since(known.since) < ttl) {
-                after.insert(pod.clone(), Known { service: Arc::clone(&known.service), since: known.since });
-            }
+        let is_due = |known: &Known| self.ttl.is_some_and(|ttl| now.duration_since(known.since) >= ttl);
+        if answer.is_empty() && !before.values().any(is_due) {
+            return;
         }
+        let mut after: HashMap<_, _> = before
+            .iter()
+            .filter(|(_, known)| !is_due(known))
+            .map(|(pod, known)| (pod.clone(), known.clone()))
+            .collect();
         let mut any = after.len() != before.len();
         for (pod, service) in answer {
             // A bad entry costs no other.
@@ -110,38 +122,46 @@ impl Services {
             let service = same.map_or_else(|| Arc::new(service), |known| Arc::clone(&known.service));
             after.insert(pod, Known { service, since: now });
         }
+        if let Some(excess) = after.len().checked_sub(MOST_PODS).filter(|excess| *excess > 0) {
+            let mut times: Vec<_> = after.values().map(|known| known.since).collect();
+            let (_, horizon, _) = times.select_nth_unstable(excess);
+            // The last answer stays whole.
+            after.retain(|_, known| known.since >= *horizon);
+            any = true;
+        }
         self.map.store(Arc::new(after));
         if any {
             self.generation.fetch_add(1, Ordering::Release);
         }
-        Ok(())
     }
 
     /// Asks the agent every `interval`, for ever.
     pub async fn follow(&self, map: &Resource, interval: Duration) {
+        let interval = interval.max(Duration::from_secs(1));
         let mut log = Complaints::default();
         loop {
             match map.document().await {
                 Ok(answer) => match self.learn(&answer) {
-                    Ok(()) => log.settled("services"),
-                    Err(why) => log.say(format!("services: the agent's map can't be read: {why}")),
+                    Ok(()) => log.over("services: the agent's map is read again"),
+                    Err(why) => log.say(format!("services: the agent's map can't be read: {why}; trying again")),
                 },
                 Err(failure) => log.say(format!(
                     "services: the map of pods to services can't be had: {failure}; what is known stays, trying again"
                 )),
             }
-            tokio::time::sleep(interval.max(Duration::from_secs(1)) + jitter(Duration::from_millis(500)))
-                .await;
+            self.sweep();
+            tokio::time::sleep(interval + jitter(Duration::from_millis(500))).await;
         }
     }
 
-    /// Takes a file instead of the agent's answer.
-    pub fn read(&self, file: &PathBuf) {
-        match fs::read(file).map(|json| self.learn(&json)) {
-            Ok(Ok(())) => debug!("services: read from {}", file.display()),
-            Ok(Err(why)) => warn!("services: {} can't be read: {why}, ignored", file.display()),
+    /// Takes a file instead of the agent's answer: what it says counts for ever.
+    pub fn read(mut self, file: &Path) -> Self {
+        self.ttl = None;
+        match fs::read(file).and_then(|json| Ok(self.learn(&json)?)) {
+            Ok(()) => debug!("services: read from {}", file.display()),
             Err(why) => warn!("services: {} can't be read: {why}, ignored", file.display()),
         }
+        self
     }
 }
 
@@ -202,6 +222,29 @@ mod tests {
         assert!(services.learn(b"<html>").is_err());
         assert_eq!(services.generation(), generation);
         assert!(Arc::ptr_eq(&service, &services.of("web-1").unwrap()));
+    }
+
+    #[test]
+    fn the_number_of_pods_that_no_answer_names_any_more_is_bounded() {
+        let services = Services::new(Duration::ZERO, None);
+        for round in 0..10 {
+            let pods =
+                (0..MOST_PODS / 4).map(|n| (format!("web-{round}-{n}"), [("ServiceName", "shop")].into()));
+            let answer: HashMap<String, HashMap<&str, &str>> = pods.collect();
+            services.learn(&serde_json::to_vec(&answer).unwrap()).unwrap();
+        }
+        assert_eq!(services.map.load().len(), MOST_PODS);
+        assert!(services.of("web-9-0").is_some() && services.of("web-0-0").is_none());
+    }
+
+    #[test]
+    fn what_no_answer_names_goes_in_time_and_that_shows() {
+        let services = Services::new(Duration::from_millis(20), None);
+        services.learn(MAP).unwrap();
+        let before = services.generation();
+        std::thread::sleep(Duration::from_millis(30));
+        services.sweep();
+        assert!(services.of("web-1").is_none() && services.generation() > before);
     }
 
     #[test]

@@ -26,8 +26,9 @@ use crate::{runtime::Tasks, sqlite::Error};
 
 /// The least time between two saves.
 const SAVE_EVERY: Duration = Duration::from_secs(5);
-/// How often the file learns that pods which did not change are still there.
-const TOUCH_EVERY: Duration = Duration::from_secs(600);
+/// How often, in seconds of the clock, the file learns that pods which did not change are still there: at once too when
+/// the clock jumps, which makes them look old.
+const TOUCH_EVERY: u64 = 600;
 /// After a failure the disk is left alone for so long.
 const RETRY_AFTER: Duration = Duration::from_secs(30);
 
@@ -60,7 +61,7 @@ struct Keeper {
     saved: HashMap<usize, Arc<Pod>>,
     /// That of the store when it was saved.
     generation: Option<u64>,
-    touched: Option<Instant>,
+    touched: Option<i64>,
     failed: Option<Instant>,
 }
 
@@ -120,8 +121,9 @@ impl Keeper {
     fn save(&mut self, store: &Store, is_end: bool) -> Result<(), Error> {
         let Some(file) = &mut self.file else { return Ok(()) };
         // Before the first list nobody knows which pods there still are.
-        let touches =
-            store.has_listed_pods() && (is_end || self.touched.is_none_or(|at| at.elapsed() >= TOUCH_EVERY));
+        let now = now();
+        let is_due = self.touched.is_none_or(|at| now.abs_diff(at) >= TOUCH_EVERY);
+        let touches = store.has_listed_pods() && (is_end || is_due);
         let generation = store.generation();
         if self.generation == Some(generation) && !touches {
             return Ok(());
@@ -136,11 +138,11 @@ impl Keeper {
             }
             present.insert(identity(pod), Arc::clone(pod));
         });
-        file.save(&changed, &alive, now())?;
+        file.save(&changed, &alive, now)?;
         self.saved = present;
         self.generation = Some(generation);
         if touches {
-            self.touched = Some(Instant::now());
+            self.touched = Some(now);
         }
         Ok(())
     }
@@ -249,6 +251,26 @@ mod tests {
         kept.keep(&writer, true);
         assert!(seen("stays") > then);
         assert_eq!(seen("goes"), then);
+    }
+
+    #[test]
+    fn a_clock_that_jumps_ahead_takes_no_pod_out_of_the_file_that_is_still_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let (writer, _) = ends();
+        let mut kept = keeper(folder.path());
+        writer.begin_list();
+        writer.apply(pod("stays", "red"));
+        writer.end_list();
+        kept.keep(&writer, false);
+        // As if all that had been in 1970.
+        kept.touched = Some(1000);
+        let other = rusqlite::Connection::open(&kept.settings.path).unwrap();
+        other.execute("UPDATE pod SET seen = 1000", []).unwrap();
+        writer.apply(pod("new", "red"));
+        kept.keep(&writer, false);
+        let (writer, store) = ends();
+        keeper(folder.path()).keep(&writer, false);
+        assert!(has(&store, "stays", "red") && has(&store, "new", "red"));
     }
 
     #[test]

@@ -3,6 +3,8 @@
 //! Serves the watch through [`Writer`] and filters through [`Store`]; see [`channel`]. Invariants: a reader never
 //! waits; a list shows when it is complete; a deleted pod stays for the grace time, through a new list too.
 
+mod around;
+
 use std::{
     collections::HashMap,
     sync::{
@@ -160,14 +162,18 @@ impl Store {
 
     /// What is known of the pod that has this uid, or a container of this id.
     pub fn lookup_id(&self, id: &str) -> Option<Arc<Pod>> {
-        self.0.ids.get(id, &self.0.pods)
+        let (key, uid) = self.0.ids.get(id)?;
+        let is_it = |pod: &Arc<Pod>| pod.meta.uid == uid;
+        let former = || self.0.pods.get(&former_key(&key, uid.as_deref()?));
+        self.0.pods.get(&key).filter(is_it).or_else(former)
     }
 
-    /// The only pod of which `is_it` is true; none if there are several. Looks at all of them.
+    /// The only pod of which `is_it` is true, of those whose name no other has now; none if there are several. Looks at
+    /// all of them.
     pub fn lookup_only(&self, is_it: impl Fn(&Pod) -> bool) -> Option<Arc<Pod>> {
         let (mut found, mut count) = (None, 0);
-        self.0.pods.each(|_, pod, _| {
-            if is_it(pod) {
+        self.0.pods.each(|key, pod, _| {
+            if is_it(pod) && !is_former(key) {
                 count += 1;
                 found = Some(Arc::clone(pod));
             }
@@ -183,10 +189,10 @@ impl Store {
         }
     }
 
-    /// As [`Self::missed`], of a pod whose name another has, as far as is known. Where changes are watched that is
-    /// how it is.
+    /// As [`Self::missed`], of a pod whose name another has, as far as is known. Where that one is watched, that is how
+    /// it is.
     pub fn mistaken(&self, namespace: &str, pod: &str) {
-        if self.0.polled.load(Ordering::Relaxed) {
+        if self.0.polled.load(Ordering::Relaxed) || !self.0.pods.is_kept(&key(namespace, pod)) {
             self.missed(namespace, pod);
         }
     }
@@ -256,14 +262,19 @@ impl Writer {
     pub(super) fn adopt(&self, pods: &[Arc<Pod>]) {
         let mut latest = HashMap::new();
         let mut entries = Vec::with_capacity(pods.len());
+        let former =
+            |key: &str, pod: &Arc<Pod>| Some((former_key(key, pod.meta.uid.as_deref()?), Arc::clone(pod)));
         for pod in pods {
             let Some(key) = pod_key(pod) else { continue };
-            if let Some(former) = latest.insert(key.clone(), Arc::clone(pod))
-                && let Some(uid) = &former.meta.uid
-            {
-                entries.push((former_key(&key, uid), Arc::clone(&former)));
-            }
+            let before = latest.insert(key.clone(), Arc::clone(pod));
+            entries.extend(before.and_then(|before| former(&key, &before)));
         }
+        // The watch may have been faster.
+        let is_other = |now: &Arc<Pod>, pod: &Arc<Pod>| now.meta.uid != pod.meta.uid;
+        let taken = |key: &str, pod| self.0.pods.get(key).is_some_and(|now| is_other(&now, pod));
+        entries.extend(
+            latest.iter().filter(|(key, pod)| taken(key, pod)).filter_map(|(key, pod)| former(key, pod)),
+        );
         entries.extend(latest);
         self.0.pods.adopt(entries, self.0.grace());
         if self.0.ids.are_wanted() {
@@ -294,61 +305,6 @@ impl Writer {
         self.0.missing.send_if_modified(|missing| std::mem::take(&mut missing.pods));
     }
 
-    /// A list of namespaces begins; an unfinished one is forgotten.
-    pub fn begin_namespace_list(&self) {
-        self.0.namespaces.begin();
-    }
-
-    /// A namespace as listed, or as it is now.
-    pub fn apply_namespace(&self, mut namespace: Namespace) {
-        namespace.meta.resource_version = None;
-        if let Some(name) = namespace.meta.name.clone() {
-            self.0.changed(self.0.namespaces.put(&name, namespace));
-        }
-    }
-
-    /// A namespace is gone.
-    pub fn delete_namespace(&self, name: &str) {
-        self.0.namespaces.expire(name, self.0.grace(), |_| true);
-    }
-
-    /// The list of namespaces is complete: it replaces what was known.
-    pub fn end_namespace_list(&self) {
-        self.0.namespaces.end(self.0.grace());
-        self.0.changed(true);
-        self.0.missing.send_if_modified(|missing| std::mem::take(&mut missing.namespaces));
-    }
-
-    /// Whether the first sync waits for nodes too; unless told so, it does not.
-    pub fn await_nodes(&self, wanted: bool) {
-        self.0.missing.send_if_modified(|missing| std::mem::replace(&mut missing.nodes, wanted) != wanted);
-    }
-
-    /// A list of nodes begins; an unfinished one is forgotten.
-    pub fn begin_node_list(&self) {
-        self.0.nodes.begin();
-    }
-
-    /// A node as listed, or as it is now.
-    pub fn apply_node(&self, mut node: NodeMeta) {
-        node.meta.resource_version = None;
-        if let Some(name) = node.meta.name.clone() {
-            self.0.changed(self.0.nodes.put(&name, node));
-        }
-    }
-
-    /// A node is gone.
-    pub fn delete_node(&self, name: &str) {
-        self.0.nodes.expire(name, self.0.grace(), |_| true);
-    }
-
-    /// The list of nodes is complete: it replaces what was known.
-    pub fn end_node_list(&self) {
-        self.0.nodes.end(self.0.grace());
-        self.0.changed(true);
-        self.await_nodes(false);
-    }
-
     /// Forgets what is due. To be called every few seconds.
     pub fn sweep(&self, now: Instant) {
         let any = self.0.pods.sweep(now) | self.0.namespaces.sweep(now) | self.0.nodes.sweep(now);
@@ -367,10 +323,20 @@ impl Writer {
     }
 
     /// The answer to a wish.
-    pub fn found(&self, wish: &Wish, pod: Pod) {
-        let until = Instant::now() + LOOKED_UP_FOR;
-        self.0.changed(self.0.pods.put_until(&key(&wish.namespace, &wish.pod), pod, until));
-        self.0.wishes.granted(wish);
+    pub fn found(&self, wish: &Wish, mut pod: Pod) {
+        pod.meta.resource_version = None;
+        let (key, until) = (key(&wish.namespace, &wish.pod), Instant::now() + LOOKED_UP_FOR);
+        self.keep_former(&key, &pod);
+        if self.0.ids.are_wanted() {
+            self.0.ids.add_until(&key, &pod, until);
+        }
+        let is_other = self.0.pods.get(&key).is_none_or(|known| known.meta.uid != pod.meta.uid);
+        self.0.changed(self.0.pods.put_until(&key, pod, until));
+        match is_other {
+            true => self.0.wishes.granted(wish),
+            // The one that was meant is not there.
+            false => self.absent(wish),
+        }
     }
 
     /// There was no answer to a wish, if it is still open: the pod may be wished for again at once.
@@ -392,6 +358,10 @@ fn key(namespace: &str, pod: &str) -> String {
 /// The key of a pod whose name another has now.
 fn former_key(key: &str, uid: &str) -> String {
     [key, "/", uid].concat()
+}
+
+fn is_former(key: &str) -> bool {
+    key.bytes().filter(|byte| *byte == b'/').count() > 1
 }
 
 fn pod_key(pod: &Pod) -> Option<String> {

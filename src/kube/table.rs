@@ -61,6 +61,11 @@ impl<T: PartialEq> Table<T> {
         self.shard(key).load().get(key).map(|slot| Arc::clone(&slot.value))
     }
 
+    /// Whether there is an entry that is to stay.
+    pub(super) fn is_kept(&self, key: &str) -> bool {
+        self.shard(key).load().get(key).is_some_and(|slot| slot.expires.is_none())
+    }
+
     pub(super) fn len(&self) -> usize {
         self.shards.iter().map(|shard| shard.load().len()).sum()
     }

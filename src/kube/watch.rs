@@ -19,7 +19,7 @@ use tracing::info;
 
 pub use super::node::Node;
 use super::{
-    api::Resource,
+    api::{Failure, Resource},
     backoff::Backoff,
     client::{BadConfig, ClientConfig, Connection},
     kubelet::{self, Kubelet},
@@ -114,6 +114,17 @@ pub(super) fn took(micros: &AtomicU64, start: Instant) {
 }
 
 impl Counters {
+    /// A list or a watch failed.
+    pub(super) fn failed(&self, failure: &Failure) {
+        let cause = match failure {
+            Failure::Unreadable(_) => &self.unreadable,
+            Failure::Refused { .. } | Failure::NoAnswer(_) => &self.unanswered,
+        };
+        for count in [&self.failures, cause] {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
     pub(super) fn synced(&self) {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         self.last_sync.store(since.as_secs(), Ordering::Relaxed);
@@ -234,7 +245,7 @@ struct Shared {
 impl Shared {
     async fn watch_pods(self: Arc<Self>) {
         let mut told = false;
-        let node = self.config.node.resolve(&self.client, || {
+        let node = self.config.node.resolve(&self.client, "pods are looked up one by one", || {
             // Without a node there is no list to wait for: records may ask for single pods.
             if !std::mem::replace(&mut told, true) {
                 self.writer.begin_list();
@@ -255,7 +266,11 @@ impl Shared {
     /// The node of a kubelet, which tells of its pods only.
     async fn watch_own_node(self: Arc<Self>) {
         if self.config.nodes {
-            let node = self.config.node.resolve(&self.client, || self.writer.await_nodes(false)).await;
+            let node = self
+                .config
+                .node
+                .resolve(&self.client, "records gain nothing of it", || self.writer.await_nodes(false))
+                .await;
             self.watch_nodes(node.map(|node| format!("metadata.name={node}"))).await;
         }
     }
@@ -356,5 +371,12 @@ impl Sink for Namespaces<'_> {
 
     fn end(&self) {
         self.0.end_namespace_list();
+    }
+
+    fn failed(&self, failure: &Failure) {
+        // What is not granted now will not come in time.
+        if failure.code() == Some(403) {
+            self.0.await_no_namespaces();
+        }
     }
 }

@@ -143,9 +143,43 @@ fn pods_from_before_that_come_after_the_first_list_go_in_time_and_replace_nothin
     writer.apply(pod("web", "new"));
     writer.adopt(&before(&[("web", "old"), ("gone", "1")]));
     assert_eq!(uid(&store, "web").as_deref(), Some("new"));
+    let run = store.lookup_run("shop", "web", Some("old")).unwrap();
+    assert_eq!(run.meta.uid.as_deref(), Some("old"), "its last lines find it");
     assert_eq!(uid(&store, "gone").as_deref(), Some("1"));
     writer.sweep(Instant::now() + GRACE);
     assert_eq!(store.len(), 1);
+}
+
+#[test]
+fn the_beginning_of_a_name_leads_to_its_pod_also_after_another_had_the_name() {
+    let (writer, store) = empty();
+    let found = || store.lookup_only(|pod| pod.meta.name.as_deref().unwrap().starts_with("we"));
+    writer.apply(pod("web", "old"));
+    writer.apply(pod("web", "new"));
+    assert_eq!(found().unwrap().meta.uid.as_deref(), Some("new"));
+    writer.apply(pod("web-1", "other"));
+    assert!(found().is_none());
+}
+
+#[tokio::test]
+async fn a_looked_up_pod_whose_name_another_has_is_looked_up_again_and_a_watched_one_is_not() {
+    let (writer, store) = empty();
+    let wish = Wish { namespace: "shop".into(), pod: "web".into() };
+    writer.apply(pod("watched", "1"));
+    store.mistaken("shop", "watched");
+    writer.found(&wish, pod("web", "old"));
+    store.mistaken("shop", "web");
+    assert_eq!(writer.next_wish().await, wish);
+    writer.found(&wish, pod("web", "new"));
+    let of = |uid| store.lookup_run("shop", "web", Some(uid)).and_then(|pod| pod.meta.uid.clone());
+    assert_eq!([of("old"), of("new")], ["old", "new"].map(|uid| Some(uid.into())));
+    // Lines of a third, which is nowhere.
+    store.mistaken("shop", "web");
+    assert_eq!(writer.next_wish().await, wish);
+    writer.found(&wish, pod("web", "new"));
+    store.mistaken("shop", "web");
+    let soon = tokio::time::timeout(Duration::from_millis(20), writer.next_wish()).await;
+    assert!(soon.is_err(), "asked again at once");
 }
 
 #[test]
@@ -292,13 +326,17 @@ fn an_id_leads_to_the_pod_that_had_it_and_to_no_other_of_its_name() {
         [Some("u0".into()), Some("u1".into()), Some("u1".into())]
     );
 
+    let wish = Wish { namespace: "shop".into(), pod: "asked".into() };
+    writer.found(&wish, with_container("asked", "u9", "c9"));
+    assert_eq!(found("c9"), Some("u9".into()), "one that was looked up");
+
     // The container starts anew, then the pod's name goes to another.
     writer.apply(with_container("web", "u1", "c2"));
     assert_eq!((found("c1"), found("c2")), (Some("u1".into()), Some("u1".into())));
     writer.apply(with_container("web", "u2", "c3"));
-    assert_eq!((found("u1"), found("c2"), found("c3")), (None, None, Some("u2".into())));
+    assert_eq!([found("u1"), found("c2"), found("c3")], ["u1", "u1", "u2"].map(|uid| Some(uid.into())));
     writer.sweep(Instant::now() + 2 * GRACE);
-    assert_eq!((found("c1"), found("c3")), (None, Some("u2".into())));
+    assert_eq!([found("u1"), found("c1"), found("c2"), found("c3")], [None, None, None, Some("u2".into())]);
 
     writer.begin_list();
     writer.apply(with_container("listed", "u4", "c4"));

@@ -20,12 +20,12 @@ impl AwsOptions {
             return Ok(None);
         }
         let path = |text: &Option<String>| text.as_ref().map(PathBuf::from);
-        let services = Arc::new(Services::new(self.map_ttl, path(&api.token_file).as_ref()));
+        let services = Services::new(self.map_ttl, path(&api.token_file).as_ref());
         let file = self.preload.as_ref().map(|path| PathBuf::from(format!("{path}.map")));
         if let Some(file) = file.filter(|file| file.exists()) {
-            services.read(&file);
-            return Ok(Some(services));
+            return Ok(Some(Arc::new(services.read(&file))));
         }
+        let services = Arc::new(services);
         let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
         let connection = Connection::new(&ClientConfig {
             url: format!("https://{host}:{}", self.port),

@@ -243,7 +243,10 @@ impl Source {
         if let (Some(store), Some(_)) = (&store, &lookup) {
             store.want_ids();
         }
-        let services = options.aws.services(&options.api, tasks)?.filter(|_| !layout.tag_only);
+        let services = match layout.tag_only {
+            true => None,
+            false => options.aws.services(&options.api, tasks)?,
+        };
         let resolver =
             Resolver::new(form, layout, preload, store).heeding(options.heed(host)).naming(services);
         let resolver = Box::new(resolver);

@@ -95,8 +95,9 @@ async fn every(pause: Duration, work: impl Fn()) {
 
 /// Asks which permissions are missing, and says so.
 pub(super) fn check_access(options: &KubeOptions, connection: &Connection, tasks: &Tasks) {
-    if options.operator.self_check {
-        let (connection, needs) = (connection.clone(), needs(options));
+    let needs = needs(options);
+    if options.operator.self_check && !needs.is_empty() {
+        let connection = connection.clone();
         tasks.spawn(async move { access::check(connection.client(), &needs).await });
     }
 }
@@ -106,40 +107,35 @@ fn needs(options: &KubeOptions) -> Vec<Need> {
     const FOLLOW: &[&str] = &["list", "watch"];
     let fields = &options.fields;
     let mut needs = Vec::new();
-    let mut need = |is_asked: bool, verbs, resources, without| {
+    let mut need = |is_asked: bool, verbs, resource, without| {
         if is_asked {
-            needs.push(Need { verbs, resources, without });
+            needs.push(Need { verbs, resource, without });
         }
     };
-    let by_kubelet = options.source.use_kubelet;
+    // A kubelet that refuses says itself what it wants.
+    let pods = options.wants_pods() && !options.source.use_kubelet;
     need(
-        !by_kubelet,
+        pods,
         FOLLOW,
-        &["pods"],
+        "pods",
         "no pod is known but those looked up one by one, and records gain little more than what their tag says",
     );
     need(
-        by_kubelet,
+        pods && options.source.scope == Scope::Node,
         &["get"],
-        &["nodes/pods", "nodes/proxy"],
-        "the kubelet does not name its pods, and records gain little more than what their tag says",
-    );
-    need(
-        !by_kubelet && options.source.scope == Scope::Node,
-        &["get"],
-        &["pods"],
+        "pods",
         "pods that no list names, such as those that ended before the agent began, stay unknown",
     );
     need(
         fields.namespace_labels || fields.namespace_annotations,
         FOLLOW,
-        &["namespaces"],
+        "namespaces",
         "records gain no labels and annotations of their namespace",
     );
     need(
-        fields.node_labels || fields.node_annotations,
+        (fields.node_labels || fields.node_annotations) && !fields.namespace_metadata_only,
         &["get", "list", "watch"],
-        &["nodes"],
+        "nodes",
         "records gain no labels and annotations of their node",
     );
     needs
@@ -158,7 +154,7 @@ mod tests {
     }
 
     fn resources(pairs: &[(&str, &str)]) -> Vec<&'static str> {
-        needs(&with(pairs)).iter().map(|need| need.resources[0]).collect()
+        needs(&with(pairs)).iter().map(|need| need.resource).collect()
     }
 
     #[test]
@@ -166,8 +162,11 @@ mod tests {
         assert_eq!(resources(&[]), ["pods", "pods"]);
         assert_eq!(resources(&[("namespace_labels", "on")]), ["pods", "pods", "namespaces"]);
         assert_eq!(resources(&[("node_annotations", "on")]), ["pods", "pods", "nodes"]);
-        assert_eq!(resources(&[("use_kubelet", "on")]), ["nodes/pods"]);
+        assert_eq!(resources(&[("use_kubelet", "on")]), [""; 0]);
+        assert_eq!(resources(&[("use_kubelet", "on"), ("node_labels", "on")]), ["nodes"]);
         assert_eq!(resources(&[("kube_scope", "cluster")]), ["pods"]);
+        let alone = [("namespace_metadata_only", "on"), ("namespace_labels", "on"), ("node_labels", "on")];
+        assert_eq!(resources(&alone), ["namespaces"]);
     }
 
     #[test]

@@ -26,6 +26,13 @@ use crate::{
     runtime::Tasks,
 };
 
+impl KubeOptions {
+    /// Whether anything of pods is shown or heeded.
+    pub(super) fn wants_pods(&self) -> bool {
+        !self.fields.namespace_metadata_only || self.record.exclude || self.record.parser
+    }
+}
+
 /// What files say of pods and namespaces.
 pub(super) fn preload(options: &SourceOptions) -> Result<Preload, Refusal> {
     let Some(folder) = &options.preload_dir else { return Ok(Preload::default()) };
@@ -55,7 +62,7 @@ fn config(options: &KubeOptions, layout: &Layout) -> Result<WatchConfig, Refusal
     let store = store::Config { delete_grace, namespaces: layout.namespaces() };
     let mut config = WatchConfig::new(client(api), node, store);
     config.nodes = layout.nodes();
-    config.pods = !layout.namespace_only || options.record.exclude || options.record.parser;
+    config.pods = options.wants_pods();
     config.kubelet = source.use_kubelet.then(|| kubelet(api, source)).transpose().map_err(Refusal::new)?;
     config.snapshot = snapshot(source).map_err(Refusal::new)?;
     Ok(config)
@@ -127,8 +134,8 @@ fn wait_for_sync(tasks: &Tasks, watch: &PodWatch, for_lists: bool, limit: Durati
     let synced = tasks.block_on(async { tokio::time::timeout(limit, first).await.is_ok() });
     if synced == Some(false) {
         warn!(
-            "pods: no complete list within {}s; until there is one, records gain only what their tag says and what \
-             is known from before",
+            "pods: {} within {}s; until then, records gain only what their tag says and what is known from before",
+            if for_lists { "no complete list" } else { "what is known from before was not read" },
             limit.as_secs_f32()
         );
     }
