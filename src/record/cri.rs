@@ -253,7 +253,7 @@ fn two(digits: &[u8; 2]) -> Option<u32> {
     (tens < 10 && ones < 10).then_some(tens * 10 + ones)
 }
 
-/// Appends the fields of a line but for its text, which follows under the key [`LOG`].
+/// Appends the fields of a line but for its text, which follows under the key [`TEXT`].
 pub(super) fn write_fields(stream: Stream, others: Map<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(others.entries);
     out.extend_from_slice(stream.pair());

@@ -57,7 +57,7 @@ fn statuses(pod: &Pod, kind: Kind) -> Vec<OutContainer<'_>> {
     of_kind.filter_map(|container| Some(OutContainer::new(container, container.restarts?))).collect()
 }
 
-/// Reads what [`write`] wrote.
+/// Reads what [`write()`] wrote.
 pub(super) fn read(json: &[u8]) -> serde_json::Result<Pod> {
     serde_json::from_slice(json)
 }
