@@ -257,6 +257,17 @@ impl Writer {
         }
     }
 
+    /// Of pods that others replaced, those that have another uid stay by it.
+    fn keep_replaced(&self, replaced: Vec<(Arc<str>, Arc<Pod>)>) {
+        for (key, former) in replaced {
+            if let (Some(now), Some(uid)) = (self.0.pods.get(&key), &former.meta.uid)
+                && now.meta.uid.as_ref() != Some(uid)
+            {
+                self.0.pods.put_until(&former_key(&key, uid), Pod::clone(&former), self.0.grace());
+            }
+        }
+    }
+
     /// Pods that were known before this process, in the order in which they were last seen. The first complete list
     /// says which of them go.
     pub(super) fn adopt(&self, pods: &[Arc<Pod>]) {
@@ -269,14 +280,10 @@ impl Writer {
             let before = latest.insert(key.clone(), Arc::clone(pod));
             entries.extend(before.and_then(|before| former(&key, &before)));
         }
-        // The watch may have been faster.
-        let is_other = |now: &Arc<Pod>, pod: &Arc<Pod>| now.meta.uid != pod.meta.uid;
-        let taken = |key: &str, pod| self.0.pods.get(key).is_some_and(|now| is_other(&now, pod));
-        entries.extend(
-            latest.iter().filter(|(key, pod)| taken(key, pod)).filter_map(|(key, pod)| former(key, pod)),
-        );
         entries.extend(latest);
-        self.0.pods.adopt(entries, self.0.grace());
+        // The watch may have been faster.
+        let taken = self.0.pods.adopt(entries, self.0.grace());
+        self.keep_replaced(taken);
         if self.0.ids.are_wanted() {
             self.0.ids.replace(&self.0.pods, self.0.grace());
         }
@@ -297,7 +304,8 @@ impl Writer {
 
     /// The list is complete: it replaces what was known.
     pub fn end_list(&self) {
-        self.0.pods.end(self.0.grace());
+        let replaced = self.0.pods.end(self.0.grace());
+        self.keep_replaced(replaced);
         if self.0.ids.are_wanted() {
             self.0.ids.replace(&self.0.pods, self.0.grace());
         }

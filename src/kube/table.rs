@@ -113,8 +113,13 @@ impl<T: PartialEq> Table<T> {
     }
 
     /// Puts entries that were known before this process, where there is none yet. The first complete list says which
-    /// of them go, and when; after it they go at `expires`.
-    pub(super) fn adopt(&self, entries: impl IntoIterator<Item = (String, Arc<T>)>, expires: Instant) {
+    /// of them go, and when; after it they go at `expires`. Answers those whose place was taken.
+    pub(super) fn adopt(
+        &self,
+        entries: impl IntoIterator<Item = (String, Arc<T>)>,
+        expires: Instant,
+    ) -> Vec<(Arc<str>, Arc<T>)> {
+        let mut taken = Vec::new();
         let mut after: Vec<Shard<T>> = (0..SHARDS).map(|_| Shard::new()).collect();
         let _writing = self.lock();
         let expires = self.listed.load(Ordering::Relaxed).then_some(expires);
@@ -123,9 +128,13 @@ impl<T: PartialEq> Table<T> {
             after[self.hasher.hash_one(&*key) as usize % SHARDS].insert(key.into(), slot);
         }
         for (shard, mut after) in self.shards.iter().zip(after).filter(|(_, after)| !after.is_empty()) {
-            after.extend(shard.load().iter().map(|(key, slot)| (key.clone(), slot.clone())));
+            for (key, slot) in shard.load().iter() {
+                let adopted = after.insert(Arc::clone(key), slot.clone());
+                taken.extend(adopted.map(|adopted| (Arc::clone(key), adopted.value)));
+            }
             shard.store(Arc::new(after));
         }
+        taken
     }
 
     /// Shows every entry with its key, and whether it is to stay; a shard at a time as it is then.
@@ -154,10 +163,11 @@ impl<T: PartialEq> Table<T> {
         }
     }
 
-    /// The list is complete: it shows, and what it does not name goes at `expires`.
-    pub(super) fn end(&self, expires: Instant) {
+    /// The list is complete: it shows, and what it does not name goes at `expires`. Answers what it took the place of.
+    pub(super) fn end(&self, expires: Instant) -> Vec<(Arc<str>, Arc<T>)> {
         let mut draft = self.lock();
-        let Some(listed) = draft.take() else { return };
+        let mut replaced = Vec::new();
+        let Some(listed) = draft.take() else { return replaced };
         self.listed.store(true, Ordering::Relaxed);
         let mut after: Vec<Shard<T>> = (0..SHARDS).map(|_| Shard::new()).collect();
         for (key, slot) in listed {
@@ -166,7 +176,8 @@ impl<T: PartialEq> Table<T> {
         for (shard, mut after) in self.shards.iter().zip(after) {
             for (key, slot) in shard.load().iter() {
                 match after.get_mut(key) {
-                    Some(_) => {}
+                    Some(new) if Arc::ptr_eq(&new.value, &slot.value) => {}
+                    Some(_) => replaced.push((Arc::clone(key), Arc::clone(&slot.value))),
                     None => {
                         let expires = Some(slot.expires.unwrap_or(expires));
                         after.insert(Arc::clone(key), Slot { value: Arc::clone(&slot.value), expires });
@@ -175,6 +186,7 @@ impl<T: PartialEq> Table<T> {
             }
             shard.store(Arc::new(after));
         }
+        replaced
     }
 
     /// Forgets what is due; answers whether there was any.

@@ -151,6 +151,20 @@ fn pods_from_before_that_come_after_the_first_list_go_in_time_and_replace_nothin
 }
 
 #[test]
+fn pods_from_before_that_come_during_the_first_list_are_kept_by_their_uid_too() {
+    let (writer, store) = channel(Config { delete_grace: GRACE, namespaces: false });
+    writer.begin_list();
+    writer.apply(pod("web", "new"));
+    writer.adopt(&before(&[("web", "old")]));
+    writer.end_list();
+    let of = |uid| store.lookup_run("shop", "web", uid).and_then(|pod| pod.meta.uid.clone());
+    assert_eq!(of(Some("old")).as_deref(), Some("old"));
+    assert_eq!(of(None).as_deref(), Some("new"));
+    writer.sweep(Instant::now() + GRACE);
+    assert_eq!(store.len(), 1);
+}
+
+#[test]
 fn the_beginning_of_a_name_leads_to_its_pod_also_after_another_had_the_name() {
     let (writer, store) = empty();
     let found = || store.lookup_only(|pod| pod.meta.name.as_deref().unwrap().starts_with("we"));
