@@ -118,20 +118,25 @@ fn whole_container_file(name: &str) -> Option<TagParts> {
 /// The first 251 bytes of `<pod>_<namespace>_<container>-<id>`, and `.log`.
 fn cut_container_file(name: &str) -> Option<TagParts> {
     let text = name.strip_suffix(".log").filter(|_| name.len() == NAME_LEN)?;
-    let is_name = |text: &str| pod_name(text).is_some_and(|name| name == text);
-    let mut parts = text.splitn(3, '_');
-    let mut next = || parts.next().filter(|part| !part.is_empty());
-    let pod = next()?;
-    let (namespace, container) = (next(), next());
-    let cut = match (namespace, container) {
-        // The cut may have left a dash or a dot at the end.
-        (None, _) => Some(Cut::Pod).filter(|_| is_name(pod.trim_end_matches(['-', '.']))),
-        (Some(_), None) => Some(Cut::Namespace).filter(|_| is_name(pod)),
-        (Some(_), Some(container)) => Some(Cut::Container(container.to_owned())).filter(|_| is_name(pod)),
+    // The cut may have left a dash or a dot at the end.
+    let is_begun = |text: &str| is_pod(text.trim_end_matches(['-', '.']));
+    let (pod, namespace, container) = match text.split_once('_') {
+        None | Some((_, "")) => (text.trim_end_matches('_'), "", None),
+        Some((pod, rest)) => match rest.split_once('_') {
+            None | Some((_, "")) => (pod, rest.trim_end_matches('_'), None),
+            Some((namespace, container)) => (pod, namespace, Some(container)),
+        },
+    };
+    let cut = match container {
+        _ if namespace.is_empty() => Some(Cut::Pod).filter(|_| container.is_none() && is_begun(pod)),
+        None => Some(Cut::Namespace).filter(|_| is_pod(pod)),
+        Some(container) => Some(Cut::Container(container.to_owned())).filter(|_| is_pod(pod)),
     }?;
+    let is_namespace = namespace.is_empty() || namespace_name(namespace.trim_end_matches('-')).is_some();
+    (is_namespace && (container.is_none() || !namespace.ends_with('-'))).then_some(())?;
     Some(TagParts {
         pod: pod.to_owned(),
-        namespace: namespace.map_or(Some(String::new()), namespace_name)?,
+        namespace: namespace.to_owned(),
         // No container's name is that long: its end is in sight.
         container: container
             .filter(|text| text.len() > CONTAINER_LEN)
@@ -139,6 +144,10 @@ fn cut_container_file(name: &str) -> Option<TagParts> {
         cut: Some(cut),
         ..TagParts::default()
     })
+}
+
+fn is_pod(text: &str) -> bool {
+    pod_name(text).is_some_and(|name| name == text)
 }
 
 /// `<namespace>_<pod>_<uid>.<container>.<restarts>.log`, and what follows `.log` in a rotated file.
@@ -264,6 +273,9 @@ mod tests {
             assert_eq!(parts(&tag), Some(expect(pod, rest, container, namespace)), "{tag}");
         }
         assert_eq!(parts(&cut("p".repeat(253) + &tail)), Some(expect(251, Cut::Pod, None, "")));
+        for name in [format!("{}._", "p".repeat(100)), format!("{}-", "p".repeat(100)), "a.".into()] {
+            assert_eq!(parts(&cut(format!("{name}__{}", "x".repeat(255)))), None, "a name that ends early");
+        }
         let uncut = format!("{PREFIX}web_shop_nginx-{}.log", &ID[1..]);
         assert_eq!(parts(&uncut), None);
     }
