@@ -78,26 +78,30 @@ impl Object {
 
     /// Becomes a copy of `map`.
     pub fn copy(&mut self, map: Map<'_>) {
-        self.clear();
-        for pair in map.pairs() {
-            let start = self.entries.len();
-            self.entries.extend_from_slice(pair.bytes);
-            self.add_key(start..start + pair.key.len());
-        }
-        self.finish();
+        self.copy_by(map, |value, entries| entries.extend_from_slice(value));
     }
 
     /// As `copy`, but that texts lose line ends at their end.
     pub fn copy_trimmed(&mut self, map: Map<'_>) {
+        self.copy_by(map, |value, entries| match text(value) {
+            Some(text) => write::str(entries, trimmed(text)),
+            None => entries.extend_from_slice(value),
+        });
+    }
+
+    fn copy_by(&mut self, map: Map<'_>, write_value: impl Fn(&[u8], &mut Vec<u8>)) {
         self.clear();
         for pair in map.pairs() {
-            let start = self.entries.len();
-            self.entries.extend_from_slice(pair.key);
-            self.add_key(start..self.entries.len());
-            match text(pair.value) {
-                Some(text) => write::str(&mut self.entries, trimmed(text)),
-                None => self.entries.extend_from_slice(pair.value),
+            // In its shortest form, so that keys are equal where their texts are.
+            match text(pair.key) {
+                Some(name) => self.key(name),
+                None => {
+                    let start = self.entries.len();
+                    self.entries.extend_from_slice(pair.key);
+                    self.add_key(start..self.entries.len());
+                }
             }
+            write_value(pair.value, &mut self.entries);
         }
         self.finish();
     }
