@@ -250,4 +250,12 @@ mod tests {
         assert_eq!(object.fields().get(b"b"), Some(&[1][..]));
         assert!(object.has(b"\xa4line") && !object.has(b"\xa1a"));
     }
+
+    #[test]
+    fn a_key_in_a_longer_form_than_need_be_is_the_same_key() {
+        let mut object = Object::default();
+        object.copy(Map { len: 2, entries: b"\xd9\x01a\x01\xa1a\x02" });
+        assert_eq!(object.map(), Map { len: 1, entries: b"\xa1a\x02" });
+        assert!(object.has(b"\xa1a"));
+    }
 }
