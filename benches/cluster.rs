@@ -24,20 +24,17 @@ use std::{
 
 use flb_kube::{
     kube::{
-        client::ClientConfig,
-        encode::Layout,
-        pod::Pod,
-        preload::Preload,
-        record_key::{ByRecord, Fields, Lookup, Paths},
-        resolve::{Resolver, TagForm},
-        store::{self, Store, Writer},
+        api::connection::ClientConfig,
+        enrich::{Resolver, TagForm},
+        metadata::Layout,
+        object::pod::Pod,
+        origin::record_fields::{ByRecord, Fields, Lookup, Paths},
+        store::{self, Store, Writer, preload::Preload},
         watch::{Node, PodWatch, WatchConfig},
     },
     record::{
-        reader::Events,
-        splice::{Lines, splice},
-        treatment::Choose,
-        write,
+        msgpack::{reader::Events, write},
+        splice::{Lines, splice, treatment::Choose},
     },
     runtime::Owner,
 };

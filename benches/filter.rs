@@ -9,18 +9,20 @@
 use divan::{AllocProfiler, Bencher, counter::ItemsCount};
 use flb_kube::{
     kube::{
-        encode::Layout,
-        pod::Pod,
-        preload::Preload,
-        resolve::{Resolver, TagForm},
-        store::{self, Store},
+        enrich::{Resolver, TagForm},
+        metadata::Layout,
+        object::pod::Pod,
+        store::{self, Store, preload::Preload},
     },
     record::{
-        merge::{Format, Merge},
-        partial::{Limits, Parts},
-        splice::{Lines, splice, splice_raw},
-        treatment::Always,
-        write,
+        msgpack::write,
+        runtime_line::partial::{Limits, Parts},
+        splice::{
+            Lines,
+            merge::{Format, Merge},
+            splice, splice_raw,
+            treatment::Always,
+        },
     },
 };
 

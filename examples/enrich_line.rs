@@ -5,14 +5,11 @@
 
 use flb_kube::{
     kube::{
-        encode::{self, Known, Layout},
-        pod::Pod,
-        tag,
+        metadata::{self, Known, Layout},
+        object::pod::Pod,
+        origin::tag,
     },
-    record::{
-        splice::{Lines, splice},
-        treatment::Always,
-    },
+    record::splice::{Lines, splice, treatment::Always},
 };
 
 const TAG: &str = "kube.var.log.containers.web-7d9f_shop_nginx-\
@@ -34,7 +31,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let parts =
         tag::parse(TAG.as_bytes(), "kube.var.log.containers.").ok_or("a tag of the kubelet's form")?;
     let pod: Pod = serde_json::from_str(POD)?;
-    let fields = encode::treatment(&Layout::default(), &parts, Known { pod: Some(&pod), ..Known::default() });
+    let fields =
+        metadata::treatment(&Layout::default(), &parts, Known { pod: Some(&pod), ..Known::default() });
 
     let mut enriched = Vec::new();
     splice(&chunk, &Lines::default(), &mut Always(&fields), &mut enriched);

@@ -5,7 +5,7 @@ mod apiserver;
 
 use apiserver::{ApiServer, Verb};
 use flb_kube::{
-    kube::client::{ClientConfig, Connection},
+    kube::api::connection::{ClientConfig, Connection},
     runtime::{Owner, Tasks},
 };
 use http_body_util::BodyExt;

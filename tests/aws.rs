@@ -27,7 +27,7 @@ use std::{
 
 use apiserver::ApiServer;
 use filtering::{Running, beside, bytes, chunk};
-use flb_kube::record::reader::Events;
+use flb_kube::record::msgpack::reader::Events;
 use host::{FILTER, Host};
 use rustls::{
     RootCertStore, ServerConfig, ServerConnection, StreamOwned,

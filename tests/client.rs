@@ -11,9 +11,9 @@ use std::{
 };
 
 use flb_kube::{
-    kube::{
-        api::{Page, Resource},
-        client::{ClientConfig, Connection},
+    kube::api::{
+        connection::{ClientConfig, Connection},
+        resource::{Page, Resource},
     },
     runtime::{Owner, Tasks},
 };

@@ -15,7 +15,7 @@ use std::{collections::HashMap, env, fs, path::Path};
 use filtering::{ParsersFile, built_in_cases, bytes, read, start};
 use flb_kube::{
     kube::Verbatim,
-    record::{
+    record::msgpack::{
         reader::{Map, text},
         write,
     },

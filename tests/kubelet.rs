@@ -44,7 +44,7 @@ fn config(kubelet: &Kubelet, server: &ApiServer, every: Duration) -> WatchConfig
     client.url = format!("https://127.0.0.1:{}", kubelet.port());
     client.ca_file = Some(fixture("ca.pem"));
     client.tls_verify_hostname = false;
-    config.kubelet = Some(flb_kube::kube::kubelet::Config { client, poll_interval: every });
+    config.kubelet = Some(flb_kube::kube::watch::kubelet::Config { client, poll_interval: every });
     config
 }
 

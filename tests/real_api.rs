@@ -25,7 +25,7 @@ use std::{
 };
 
 use flb_kube::kube::{
-    client::ClientConfig,
+    api::connection::ClientConfig,
     store,
     watch::{Node, PodWatch, WatchConfig},
 };

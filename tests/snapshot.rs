@@ -22,7 +22,7 @@ use std::{
 };
 
 use apiserver::{ApiServer, Verb};
-use flb_kube::kube::{snapshot::Settings, watch::WatchConfig};
+use flb_kube::kube::{store::disk::keeper::Settings, watch::WatchConfig};
 use host::{FILTER, Host, Running, each};
 use rusqlite::{Connection, OpenFlags};
 use serde_json::{Value, json};

@@ -13,7 +13,7 @@ use std::{
 use apiserver::{ApiServer, Fault, Verb};
 use flb_kube::{
     kube::{
-        client::ClientConfig,
+        api::connection::ClientConfig,
         store,
         watch::{Node, PodWatch, WatchConfig},
     },

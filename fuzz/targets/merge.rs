@@ -3,12 +3,7 @@
 
 #![no_main]
 
-use flb_kube::record::{
-    merge::{Format, Merge},
-    object::Object,
-    reader::{Map, Time, text, value_len},
-    severity::Severity,
-};
+use flb_kube::record::{splice::merge::{Format, Merge}, fields::{object::Object, severity::Severity}, msgpack::reader::{Map, Time, text, value_len}};
 use libfuzzer_sys::fuzz_target;
 use rmpv::Value as Packed;
 use serde_json::Value;
@@ -90,7 +85,7 @@ fn check(object: &Object, map: Map<'_>) {
 }
 
 fn as_value(map: Map<'_>) -> Packed {
-    let pair = |pair: flb_kube::record::reader::Pair<'_>| (packed(pair.key), packed(pair.value));
+    let pair = |pair: flb_kube::record::msgpack::reader::Pair<'_>| (packed(pair.key), packed(pair.value));
     Packed::Map(map.pairs().map(pair).collect())
 }
 

@@ -2,7 +2,7 @@
 
 #![no_main]
 
-use flb_kube::record::reader::{Events, Kind, Map, value_len};
+use flb_kube::record::msgpack::reader::{Events, Kind, Map, value_len};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {

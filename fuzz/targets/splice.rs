@@ -2,14 +2,7 @@
 
 #![no_main]
 
-use flb_kube::record::{
-    existing::Existing,
-    merge::{Format, Merge},
-    reader::{Event, Events, Kind, Map, Pair, text},
-    severity::Severity,
-    splice::{Lines, splice},
-    treatment::{Choose, Streams, Treatment},
-};
+use flb_kube::record::{splice::{existing::Existing, merge::{Format, Merge}, Lines, splice, treatment::{Choose, Streams, Treatment}}, msgpack::reader::{Event, Events, Kind, Map, Pair, text}, fields::severity::Severity};
 use libfuzzer_sys::fuzz_target;
 
 /// `"kubernetes": {"pod_name": "web"}`

@@ -2,7 +2,7 @@
 
 #![no_main]
 
-use flb_kube::kube::tag::{Cut, parse};
+use flb_kube::kube::origin::tag::{Cut, parse};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {

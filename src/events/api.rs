@@ -10,7 +10,7 @@ use super::{
     shape::{self, Page},
     time,
 };
-use crate::kube::api::{Failure, Resource, Stream};
+use crate::kube::api::resource::{Failure, Resource, Stream};
 
 /// The way to the events of one cluster or namespace.
 pub(super) struct Api {

@@ -32,7 +32,7 @@ use self::{
     watch::{Unreadable, Watcher},
 };
 use crate::{
-    kube::{api::Resource, backoff::Backoff, client::Connection},
+    kube::api::{backoff::Backoff, connection::Connection, resource::Resource},
     runtime::Tasks,
 };
 

@@ -14,7 +14,7 @@ use super::{
     shape::{Bad, Event},
     time::{self, Nanos},
 };
-use crate::{kube::Append, record::write};
+use crate::{kube::object::msgpack::Append, record::msgpack::write};
 
 /// The stamps of an event.
 #[derive(Debug, Default)]

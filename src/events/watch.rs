@@ -19,10 +19,10 @@ use super::{
     shape::{self, Event, Line},
     time::{self, Nanos},
 };
-use crate::kube::{
-    api::{Failure, Stream},
+use crate::kube::api::{
     backoff::{self, Backoff},
-    frame::{self, Lines},
+    lines::{self, Lines},
+    resource::{Failure, Stream},
 };
 
 /// How often what is history is forgotten.
@@ -180,8 +180,8 @@ impl Watcher {
         let mut scratch = Vec::new();
         while let Some(line) = lines.next_line() {
             let text = match line {
-                frame::Line::Whole(text) => text,
-                frame::Line::TooLong => {
+                lines::Line::Whole(text) => text,
+                lines::Line::TooLong => {
                     self.unreadable.count("line of the watch", &"too long", b"");
                     continue;
                 }

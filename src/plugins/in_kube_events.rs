@@ -6,7 +6,7 @@ use std::{path::PathBuf, time::Duration};
 
 use crate::{
     events::{Config, DbSettings, Events, Journal, Synchronous},
-    kube::client::{ClientConfig, Connection},
+    kube::api::connection::{ClientConfig, Connection},
     options,
     options::{BadOption, Kind, Value},
     plugin::{Engine, Input, Refusal, Wake},

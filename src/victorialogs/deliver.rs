@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     http::percent_encode,
-    record::reader::{Events, Kind},
+    record::msgpack::reader::{Events, Kind},
     runtime::Tasks,
 };
 

@@ -16,7 +16,7 @@ use super::{
     tally::{Counts, Reason},
     text, time,
 };
-use crate::record::walk::{Damaged, Value, Walk};
+use crate::record::msgpack::walk::{Damaged, Value, Walk};
 
 /// The keys whose maps are the same for all records of a container.
 const SHARED_KEYS: [&[u8]; 2] = [b"kubernetes", b"kubernetes_namespace"];

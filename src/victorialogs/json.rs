@@ -7,7 +7,7 @@ use super::{
     tally::{Counts, Reason},
     text,
 };
-use crate::record::walk::{Damaged, Value, Walk};
+use crate::record::msgpack::walk::{Damaged, Value, Walk};
 
 /// Appends UTF-8 `text` as a JSON string.
 pub(crate) fn string(out: &mut Vec<u8>, text: &[u8]) {

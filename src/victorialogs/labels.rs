@@ -13,7 +13,7 @@ use super::{
     rules::Rules,
     tally::Counts,
 };
-use crate::record::walk::{Value, Walk};
+use crate::record::msgpack::walk::{Value, Walk};
 
 /// Fields of a stream, ready for the wire.
 #[derive(Debug, Default, Clone)]

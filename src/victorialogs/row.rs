@@ -10,7 +10,7 @@ use super::{
     tally::{Counts, Reason},
     text,
 };
-use crate::record::walk::{Damaged, Value, Walk};
+use crate::record::msgpack::walk::{Damaged, Value, Walk};
 
 /// Text that lies in the chunk, or in the row's own memory.
 #[derive(Debug, Clone, Copy)]

@@ -4,7 +4,7 @@
 
 use std::{borrow::Cow, io::Write as _};
 
-use crate::record::walk::Value;
+use crate::record::msgpack::walk::Value;
 
 /// Appends a whole number.
 pub(crate) fn unsigned(out: &mut Vec<u8>, mut number: u64) {

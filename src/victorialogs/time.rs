@@ -2,7 +2,7 @@
 //!
 //! Serves `row`. Invariant: what the server would read differently is not read at all.
 
-use crate::record::walk::Value;
+use crate::record::msgpack::walk::Value;
 
 const SECOND: i128 = 1_000_000_000;
 

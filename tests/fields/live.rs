@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use flb_kube::{
     kube::{
-        client::ClientConfig,
+        api::connection::ClientConfig,
         store,
         watch::{Node, PodWatch, WatchConfig},
     },

@@ -15,7 +15,7 @@ use flb_kube::{
     options::Options,
     plugin::{Chunk, Filter, Filtered, Host, Parsed, Parser, Parsers, Refusal},
     plugins::filter_kube::{KubeFilter, KubeOptions},
-    record::{
+    record::msgpack::{
         reader::{Events, Map, text},
         write,
     },

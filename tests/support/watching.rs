@@ -11,7 +11,7 @@ use std::{
 
 use flb_kube::{
     kube::{
-        client::ClientConfig,
+        api::connection::ClientConfig,
         store,
         watch::{Node, PodWatch, WatchConfig},
     },

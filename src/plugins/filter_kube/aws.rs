@@ -5,9 +5,11 @@ use std::{path::PathBuf, sync::Arc};
 use super::options::{ApiOptions, AwsOptions};
 use crate::{
     kube::{
-        api::Resource,
-        client::{ClientConfig, Connection},
-        services::Services,
+        api::{
+            connection::{ClientConfig, Connection},
+            resource::Resource,
+        },
+        metadata::aws::Services,
     },
     plugin::Refusal,
     runtime::Tasks,

@@ -11,9 +11,11 @@ use super::{KubeOptions, options::LineOptions, stats::Stats};
 use crate::{
     plugin::{Chunk, Emit, Host, Refusal},
     record::{
-        partial::{Limits, Parts},
-        splice::{Lines, Outcome, splice_overdue, splice_raw},
-        treatment::{Always, Choose, Treatment},
+        runtime_line::partial::{Limits, Parts},
+        splice::{
+            Lines, Outcome, splice_overdue, splice_raw,
+            treatment::{Always, Choose, Treatment},
+        },
     },
 };
 

@@ -3,13 +3,13 @@
 //! Serves the host. Invariant: a call never waits and never loses a record: what can't be enriched passes as it is.
 
 mod aws;
-mod fields;
-mod former;
+mod layout;
+mod line_options;
 mod lines;
-mod merge;
-mod operator;
+mod lookup_keys;
+mod observe;
+mod obsolete;
 mod options;
-mod records;
 mod source;
 mod stats;
 
@@ -22,20 +22,24 @@ pub use self::options::KubeOptions;
 use self::stats::{Look, Stats, View};
 use crate::{
     kube::{
-        annotation::{FindParser, Heed},
-        encode,
-        record_key::{ByRecord, Lookup},
-        resolve::{Resolver, TagForm},
-        tag::{TagParser, TagParts},
+        enrich::{Resolver, TagForm},
+        metadata,
+        object::annotations::{FindParser, Heed},
+        origin::{
+            record_fields::{ByRecord, Lookup},
+            tag::{TagParser, TagParts},
+        },
         watch::PodWatch,
     },
     pace::{SharedPace, more},
     plugin::{Chunk, Emit, Filter, Filtered, Host, Parser, Refusal},
     record::{
-        json::Object,
-        reader::{Map, Time, text},
-        splice::{Lines, Outcome, splice},
-        treatment::{Always, LineParser, Treatment},
+        fields::json::Object,
+        msgpack::reader::{Map, Time, text},
+        splice::{
+            Lines, Outcome, splice,
+            treatment::{Always, LineParser, Treatment},
+        },
     },
     runtime::Tasks,
 };
@@ -121,7 +125,7 @@ pub struct KubeFilter {
     stats: Arc<Stats>,
     /// Of chunks that end in no events.
     unread: SharedPace,
-    _shown: operator::Shown,
+    _shown: observe::Shown,
     /// Runs for as long as the instance does.
     watch: Option<Arc<PodWatch>>,
 }
@@ -145,7 +149,7 @@ impl Filter for KubeFilter {
         let stats = Arc::<Stats>::default();
         let left_out = source.resolver().map(|resolver| resolver.layout().left_out.clone());
         let view = View::new(Arc::clone(&stats), watch.as_deref(), left_out);
-        let _shown = operator::show(&options, view, &tasks, host)?;
+        let _shown = observe::show(&options, view, &tasks, host)?;
         let lines = options.lines(host);
         Ok(Self { source, lines, raw, stats, unread: SharedPace::default(), _shown, watch })
     }
@@ -200,7 +204,7 @@ impl KubeFilter {
     }
 
     fn treatment(&self, tag: &[u8]) -> Option<Arc<Treatment>> {
-        let Some(resolver) = self.source.resolver() else { return Some(Arc::new(encode::dummy())) };
+        let Some(resolver) = self.source.resolver() else { return Some(Arc::new(metadata::dummy())) };
         let treatment = resolver.resolve(tag);
         // Where nobody is asked, there is nothing to find or to miss.
         if self.watch.is_some() {

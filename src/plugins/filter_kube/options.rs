@@ -4,12 +4,12 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use super::merge::LogKeys;
+use super::line_options::LogKeys;
 use crate::{
-    kube::encode::{LabelsFormat, Renames},
+    kube::metadata::{LabelsFormat, Renames},
     option_groups, options,
     options::Size,
-    record::{existing::Existing, merge::Format},
+    record::splice::{existing::Existing, merge::Format},
 };
 
 option_groups! {

@@ -9,17 +9,15 @@ use std::{path::Path, sync::Arc, time::Duration};
 use tracing::warn;
 
 use super::{
-    operator,
+    observe,
     options::{ApiOptions, KubeOptions, Scope, SourceOptions},
 };
 use crate::{
     kube::{
-        client::ClientConfig,
-        encode::Layout,
-        kubelet,
-        preload::Preload,
-        snapshot, store,
-        watch::{Node, PodWatch, WatchConfig},
+        api::connection::ClientConfig,
+        metadata::Layout,
+        store::{self, disk::keeper, preload::Preload},
+        watch::{Node, PodWatch, WatchConfig, kubelet},
     },
     options::BadOption,
     plugin::Refusal,
@@ -45,7 +43,7 @@ pub(super) fn preload(options: &SourceOptions) -> Result<Preload, Refusal> {
 /// Starts the watch, or finds the one that runs, and waits for what it knows at first.
 pub(super) fn start(options: &KubeOptions, layout: &Layout, tasks: &Tasks) -> Result<Arc<PodWatch>, Refusal> {
     let watch = PodWatch::shared(&config(options, layout)?, tasks.owner()).map_err(Refusal::new)?;
-    operator::check_access(options, watch.connection(), tasks);
+    observe::check_access(options, watch.connection(), tasks);
     // With files there is something to begin with.
     let has_files = options.source.preload_dir.is_some();
     wait_for_sync(tasks, &watch, !has_files, options.source.wait_for_sync);
@@ -114,13 +112,13 @@ fn kubelet(api: &ApiOptions, source: &SourceOptions) -> Result<kubelet::Config, 
     Ok(kubelet::Config { client, poll_interval: source.kubelet_poll_interval })
 }
 
-fn snapshot(source: &SourceOptions) -> Result<Option<snapshot::Settings>, BadOption> {
+fn snapshot(source: &SourceOptions) -> Result<Option<keeper::Settings>, BadOption> {
     let Some(path) = &source.db else { return Ok(None) };
     if source.db_max_pods == 0 {
         let reason = "leaves nothing to keep; write a number above 0, or leave db out";
         return Err(BadOption::new("db_max_pods", "0", reason));
     }
-    Ok(Some(snapshot::Settings { path: path.into(), max_pods: source.db_max_pods }))
+    Ok(Some(keeper::Settings { path: path.into(), max_pods: source.db_max_pods }))
 }
 
 /// Waits for what is known from before and, if so asked, for the first lists; for so long.

@@ -13,7 +13,7 @@ use std::{
 
 use crate::{
     kube::{
-        encode::LeftOut,
+        metadata::LeftOut,
         store::Store,
         watch::{Counters, PodWatch},
     },

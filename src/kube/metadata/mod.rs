@@ -1,0 +1,255 @@
+//! The fields that a record gains, as msgpack ready to be copied.
+//!
+//! Serves `enrich`. Invariant: every field says what the tag or the API says of just this container: what neither knows
+//! is absent. Keys come in this order, those of the built-in filter first and in its order:
+//!
+//! - `kubernetes`: `pod_name`, `namespace_name`, `pod_id`, `labels`, `annotations`, `ownerReferences`, `host`, `pod_ip`,
+//!   `container_name`, `docker_id`, `container_hash`, `container_image`; then ours: `container_image_id`,
+//!   `container_type`, `restart_count`, `pod_ips`, `pod_start_time`, `pod_phase`, `workload_kind`, `workload_name`,
+//!   `namespace_labels`, `namespace_annotations`, `node_labels`, `node_annotations`, `enriched`
+//! - `kubernetes_namespace`: `name`, `labels`, `annotations`
+
+pub mod aws;
+mod entries;
+mod layout;
+mod map_writer;
+mod select;
+
+use k8s_openapi::jiff::{Zoned, tz::TimeZone};
+
+use self::{entries::Maps, map_writer::Fields};
+pub use self::{
+    layout::{LabelsFormat, Layout, LeftOut, More},
+    select::{Names, Renames, Select},
+};
+use crate::{
+    kube::{
+        metadata::aws::{Service, Services},
+        object::{
+            msgpack::Verbatim,
+            node::NodeMeta,
+            pod::{Container, Namespace, Pod},
+            workload::Workload,
+        },
+        origin::tag::TagParts,
+    },
+    record::splice::treatment::Treatment,
+};
+
+/// What the API, or a file, says of a container's surroundings.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Known<'a> {
+    /// Its pod: the one that is [`meant`].
+    pub pod: Option<&'a Pod>,
+    /// Its namespace.
+    pub namespace: Option<&'a Namespace>,
+    /// Its node.
+    pub node: Option<&'a NodeMeta>,
+    /// The agent of AWS, and the service that it has for the pod.
+    pub aws: Option<(&'a Services, Option<&'a Service>)>,
+}
+
+/// `kubernetes` with the time under `dummy`, in UTC.
+pub fn dummy() -> Treatment {
+    let now = Zoned::now().with_time_zone(TimeZone::UTC);
+    let mut fields = Fields::under("kubernetes");
+    fields.text("dummy", Some(&now.strftime("%a %b %e %H:%M:%S %Y").to_string()));
+    Treatment::adding(fields.finish())
+}
+
+/// What `parts` and, where it is known, the API say of a container.
+pub fn treatment(layout: &Layout, parts: &TagParts, mut known: Known<'_>) -> Treatment {
+    if known.pod.is_none() {
+        known.node = None;
+    }
+    let mut maps = Maps::choose(layout, known);
+    let mut pairs = encode(layout, parts, known, &maps);
+    if layout.max_size > 0 && pairs.len() > layout.max_size {
+        let wanted = pairs.len();
+        while pairs.len() > layout.max_size && maps.cut(pairs.len() - layout.max_size) {
+            pairs = encode(layout, parts, known, &maps);
+        }
+        layout.left_out.add(wanted - pairs.len());
+    }
+    let mut treatment = Treatment::adding(pairs);
+    treatment.is_known = match layout.namespace_only {
+        true => known.namespace.is_some(),
+        false => known.pod.is_some() || layout.tag_only,
+    };
+    treatment.existing = layout.existing;
+    treatment
+}
+
+fn encode(layout: &Layout, parts: &TagParts, known: Known<'_>, maps: &Maps<'_>) -> Vec<u8> {
+    let has_namespace = layout.namespaces() && !parts.namespace.is_empty();
+    let mut pairs = match layout.namespace_only {
+        true if layout.namespace_nested && has_namespace => namespace_alone(layout, parts, maps),
+        true => Vec::new(),
+        false => kubernetes(layout, parts, known, maps),
+    };
+    if has_namespace && !layout.namespace_nested {
+        let mut fields = Fields::under("kubernetes_namespace");
+        fields.text("name", Some(&parts.namespace));
+        fields.labels("labels", maps.namespace_labels.as_ref(), layout.labels_format);
+        fields.map("annotations", maps.namespace_annotations.as_ref());
+        pairs.extend_from_slice(&fields.finish());
+    }
+    pairs
+}
+
+/// `pod` if it is the one that the tag names, not another that has its name now. A static pod's folder is named by the
+/// hash of its file.
+pub fn meant<'a>(parts: &TagParts, pod: Option<&'a Pod>) -> Option<&'a Pod> {
+    pod.filter(|pod| match (&parts.uid, &pod.meta.uid) {
+        (Some(tag), Some(api)) => **tag == **api || pod.is_mirror,
+        _ => true,
+    })
+}
+
+fn kubernetes(layout: &Layout, parts: &TagParts, known: Known<'_>, maps: &Maps<'_>) -> Vec<u8> {
+    let (more, pod) = (&layout.more, known.pod);
+    let container = pod.and_then(|pod| status(parts, pod));
+    let docker_id = parts.docker_id.as_deref().or_else(|| container.and_then(|c| current_id(parts, c)));
+    // The status entry, unless that is about another run of the container.
+    let run = container.filter(|container| is_run(docker_id, container));
+
+    let mut fields = Fields::under("kubernetes");
+    fields.text("pod_name", Some(&parts.pod));
+    fields.text("namespace_name", Some(&parts.namespace));
+    let pod = pod.filter(|_| !layout.tag_only);
+    if let Some((services, service)) = known.aws {
+        aws(&mut fields, services, service, parts, pod);
+    }
+    if let Some(pod) = pod {
+        fields.text("pod_id", pod.meta.uid.as_deref());
+        fields.labels("labels", maps.labels.as_ref(), layout.labels_format);
+        fields.map("annotations", maps.annotations.as_ref());
+        fields.value("ownerReferences", pod.owner_references.as_ref().filter(|_| layout.owner_references));
+        fields.text("host", pod.node.as_deref());
+        fields.text("pod_ip", pod.ip.as_deref());
+    } else if !layout.tag_only {
+        // That of a static pod's folder is a hash without dashes, and not its id.
+        fields.text("pod_id", parts.uid.as_deref().filter(|uid| uid.contains('-')));
+    }
+    fields.text("container_name", parts.container.as_deref());
+    fields.text("docker_id", docker_id);
+    if !layout.tag_only {
+        let hash = parts.container_hash.as_deref().or_else(|| run?.image_hash());
+        fields.text("container_hash", hash);
+        fields.text("container_image", run.and_then(|c| c.image.as_deref()));
+        fields.text("container_image_id", run.and_then(|c| c.image_id.as_deref()).filter(|_| more.image_id));
+        fields.text("container_type", container.map(|c| c.kind.as_str()).filter(|_| more.container_type));
+    }
+    let restarts = parts.restarts.or_else(|| restarts(docker_id, container?));
+    fields.number("restart_count", restarts.filter(|_| more.restart_count));
+    if let Some(pod) = pod {
+        fields.texts("pod_ips", pod.ips().filter(|_| more.pod_ips));
+        let started = pod.started.filter(|_| more.pod_start_time).map(|time| time.to_string());
+        fields.text("pod_start_time", started.as_deref());
+        fields.text("pod_phase", pod.phase.map(|phase| phase.as_str()).filter(|_| more.pod_phase));
+        if let Some(workload) = workload(pod).filter(|_| more.workload) {
+            fields.text("workload_kind", Some(workload.kind));
+            fields.text("workload_name", Some(workload.name));
+        }
+    }
+    if layout.namespace_nested && layout.namespaces() {
+        fields.labels("namespace_labels", maps.namespace_labels.as_ref(), layout.labels_format);
+        fields.map("namespace_annotations", maps.namespace_annotations.as_ref());
+    }
+    fields.labels("node_labels", maps.node_labels.as_ref(), layout.labels_format);
+    fields.map("node_annotations", maps.node_annotations.as_ref());
+    if more.mark_unenriched && pod.is_none() && !layout.tag_only {
+        fields.flag("enriched", false);
+    }
+    fields.finish()
+}
+
+/// What CloudWatch calls the entity.
+fn aws(
+    fields: &mut Fields,
+    services: &Services,
+    service: Option<&Service>,
+    parts: &TagParts,
+    pod: Option<&Pod>,
+) {
+    if let Some(service) = service {
+        fields.text("aws_entity_service_name", Some(&service.name));
+        fields.text("aws_entity_environment", Some(&service.environment));
+        fields.text("aws_entity_name_source", Some(&service.source));
+    }
+    fields.text("aws_entity_platform", Some(services.platform));
+    fields.text("aws_entity_cluster", services.cluster.as_deref());
+    let name = pod.map(|pod| workload(pod).map_or(&*parts.pod, |workload| workload.name));
+    fields.text("aws_entity_workload", name);
+}
+
+fn namespace_alone(layout: &Layout, parts: &TagParts, maps: &Maps<'_>) -> Vec<u8> {
+    let mut fields = Fields::under("kubernetes");
+    fields.text("namespace_name", Some(&parts.namespace));
+    fields.labels("namespace_labels", maps.namespace_labels.as_ref(), layout.labels_format);
+    fields.map("namespace_annotations", maps.namespace_annotations.as_ref());
+    fields.finish()
+}
+
+fn workload(pod: &Pod) -> Option<Workload<'_>> {
+    Workload::of(pod.owner_references.as_ref()?.bytes(), pod.labels.as_ref().map(Verbatim::bytes))
+}
+
+/// The status of the container that the tag names.
+fn status<'a>(parts: &TagParts, pod: &'a Pod) -> Option<&'a Container> {
+    let name = parts.container.as_deref()?;
+    pod.containers.iter().find(|container| *container.name == *name)
+}
+
+/// The id of the run that wrote the file, for tags that name none.
+fn current_id<'a>(parts: &TagParts, container: &'a Container) -> Option<&'a str> {
+    match (parts.restarts, container.restarts) {
+        (Some(tag), Some(now)) if tag.checked_add(1) == Some(now) => container.last_id.as_deref(),
+        (Some(tag), Some(now)) if tag != now => None,
+        _ => container.id.as_deref(),
+    }
+}
+
+/// Whether the container's status is about the run with this id.
+fn is_run(docker_id: Option<&str>, container: &Container) -> bool {
+    match (docker_id, container.id.as_deref()) {
+        (Some(shown), Some(id)) => shown == id,
+        (None, Some(_)) => false,
+        (_, None) => true,
+    }
+}
+
+/// How often the container had been restarted before the run with this id.
+fn restarts(docker_id: Option<&str>, container: &Container) -> Option<u32> {
+    if is_run(docker_id, container) {
+        return container.restarts;
+    }
+    let is_last = docker_id.is_some() && docker_id == container.last_id.as_deref();
+    container.restarts.filter(|_| is_last)?.checked_sub(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_a_size_limit_leaves_out_is_counted_once_per_encoding() {
+        let pod =
+            json!({"metadata": {"labels": {"a": "x".repeat(100), "b": "1"}, "annotations": {"c": "2"}}});
+        let pod: Pod = serde_json::from_value(pod).unwrap();
+        let parts = TagParts { pod: "web".into(), namespace: "shop".into(), ..TagParts::default() };
+        let known = Known { pod: Some(&pod), ..Known::default() };
+        let size = |layout: &Layout| treatment(layout, &parts, known).pairs().len();
+        let whole = size(&Layout::default());
+        let limited = Layout { max_size: whole - 1, ..Layout::default() };
+        let cut = size(&limited);
+        assert!(cut < whole - 100);
+        assert_eq!(limited.left_out.bytes(), (whole - cut) as u64);
+        size(&limited.clone());
+        assert_eq!(limited.left_out.bytes(), 2 * (whole - cut) as u64);
+        let enough = Layout { max_size: whole, ..Layout::default() };
+        assert_eq!((size(&enough), enough.left_out.bytes()), (whole, 0));
+    }
+}

@@ -1,0 +1,275 @@
+//! Pods and namespaces as far as records tell of them: everything else is skipped while reading.
+//!
+//! Serves `watch` (which reads them off the API through kube-rs), `preload` (off files) and `store`. Invariant: a
+//! field that is absent or null is nothing, never an error.
+
+use k8s_openapi::jiff::Timestamp;
+use serde::Deserialize;
+
+pub use super::status::{Kind, Phase};
+use crate::kube::object::{annotations::Rules, msgpack::Verbatim};
+
+/// The annotation of a pod that a kubelet runs from a file.
+const MIRROR: &str = "kubernetes.io/config.mirror";
+
+/// What names an object.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Meta {
+    /// Its name.
+    pub name: Option<Box<str>>,
+    /// Its namespace, if it lives in one.
+    pub namespace: Option<Box<str>>,
+    /// Its uid.
+    pub uid: Option<Box<str>>,
+    /// Which state of it this is; the store keeps none.
+    pub resource_version: Option<Box<str>>,
+}
+
+/// A pod. There may be tens of thousands: texts carry no room to grow.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(from = "WirePod")]
+pub struct Pod {
+    /// What names it.
+    pub meta: Meta,
+    /// Labels, in the API's order.
+    pub labels: Option<Verbatim>,
+    /// Annotations, in the API's order.
+    pub annotations: Option<Verbatim>,
+    /// What the annotations ask for.
+    pub rules: Option<Box<Rules>>,
+    /// Owner references.
+    pub owner_references: Option<Verbatim>,
+    /// The node that it runs on.
+    pub node: Option<Box<str>>,
+    /// Its address.
+    pub ip: Option<Box<str>>,
+    /// Those beside it; see [`Self::ips`].
+    pub other_ips: Box<[Box<str>]>,
+    /// When its kubelet took it up.
+    pub started: Option<Timestamp>,
+    /// How far it is.
+    pub phase: Option<Phase>,
+    /// What is known of its containers, of all kinds.
+    pub containers: Box<[Container]>,
+    /// Made by a kubelet from a file: its log folder carries another uid than the API.
+    pub is_mirror: bool,
+}
+
+impl Pod {
+    /// All its addresses.
+    pub fn ips(&self) -> impl Iterator<Item = &str> {
+        self.ip.as_deref().into_iter().chain(self.other_ips.iter().map(|ip| &**ip))
+    }
+}
+
+/// A container: its status, or no more than name and kind while it has none.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Container {
+    /// Its name, unique within the pod.
+    pub name: Box<str>,
+    /// What it is for.
+    pub kind: Kind,
+    /// The image that was asked for.
+    pub image: Option<Box<str>>,
+    /// The image that runs.
+    pub image_id: Option<Box<str>>,
+    /// The container's id, without a scheme.
+    pub id: Option<Box<str>>,
+    /// The id of the one before the last restart.
+    pub last_id: Option<Box<str>>,
+    /// How often it was restarted; none without a status.
+    pub restarts: Option<u32>,
+}
+
+impl Container {
+    /// The image that runs, without a scheme.
+    pub fn image_hash(&self) -> Option<&str> {
+        self.image_id.as_deref().and_then(without_scheme)
+    }
+}
+
+/// A namespace.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(from = "WireNamespace")]
+pub struct Namespace {
+    /// What names it.
+    pub meta: Meta,
+    /// Labels, in the API's order.
+    pub labels: Option<Verbatim>,
+    /// Annotations, in the API's order.
+    pub annotations: Option<Verbatim>,
+    /// What the annotations ask for, of all its pods.
+    pub rules: Option<Box<Rules>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct WirePod {
+    metadata: Option<WireMeta>,
+    spec: Option<WireSpec>,
+    status: Option<WireStatus>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct WireNamespace {
+    metadata: Option<WireMeta>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(crate) struct WireMeta {
+    name: Option<Box<str>>,
+    namespace: Option<Box<str>>,
+    uid: Option<Box<str>>,
+    resource_version: Option<Box<str>>,
+    pub(crate) labels: Option<Verbatim>,
+    pub(crate) annotations: Option<Verbatim>,
+    owner_references: Option<Verbatim>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct WireSpec {
+    node_name: Option<Box<str>>,
+    containers: Option<Vec<WireName>>,
+    init_containers: Option<Vec<WireName>>,
+    ephemeral_containers: Option<Vec<WireName>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct WireName {
+    name: Option<Box<str>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct WireStatus {
+    #[serde(rename = "podIP")]
+    pod_ip: Option<Box<str>>,
+    #[serde(rename = "podIPs")]
+    pod_ips: Option<Vec<WireIp>>,
+    start_time: Option<Box<str>>,
+    phase: Option<Box<str>>,
+    container_statuses: Option<Vec<WireContainer>>,
+    init_container_statuses: Option<Vec<WireContainer>>,
+    ephemeral_container_statuses: Option<Vec<WireContainer>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct WireIp {
+    ip: Option<Box<str>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct WireContainer {
+    name: Option<Box<str>>,
+    image: Option<Box<str>>,
+    #[serde(rename = "imageID")]
+    image_id: Option<Box<str>>,
+    #[serde(rename = "containerID")]
+    container_id: Option<Box<str>>,
+    /// The server takes negative ones too.
+    restart_count: Option<i64>,
+    last_state: Option<WireState>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct WireState {
+    terminated: Option<WireTerminated>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct WireTerminated {
+    #[serde(rename = "containerID")]
+    container_id: Option<Box<str>>,
+}
+
+impl WireMeta {
+    pub(crate) fn names(&mut self) -> Meta {
+        Meta {
+            name: self.name.take(),
+            namespace: self.namespace.take(),
+            uid: self.uid.take(),
+            resource_version: self.resource_version.take(),
+        }
+    }
+}
+
+impl From<WirePod> for Pod {
+    fn from(wire: WirePod) -> Self {
+        let mut meta = wire.metadata.unwrap_or_default();
+        let (spec, status) = (wire.spec.unwrap_or_default(), wire.status.unwrap_or_default());
+        let mut containers = Vec::new();
+        for (kind, statuses, names) in [
+            (Kind::Container, status.container_statuses, spec.containers),
+            (Kind::Init, status.init_container_statuses, spec.init_containers),
+            (Kind::Ephemeral, status.ephemeral_container_statuses, spec.ephemeral_containers),
+        ] {
+            containers.extend(statuses.into_iter().flatten().map(|status| status.container(kind)));
+            for name in names.into_iter().flatten().filter_map(|wire| wire.name) {
+                if !containers.iter().any(|container| container.name == name) {
+                    containers.push(Container { name, kind, ..Container::default() });
+                }
+            }
+        }
+        let ip = status.pod_ip;
+        let ips = status.pod_ips.into_iter().flatten().filter_map(|wire| wire.ip);
+        let other_ips = ips.filter(|other| Some(&**other) != ip.as_deref()).collect();
+        let is_mirror = meta.annotations.as_ref().is_some_and(|annotations| annotations.contains(MIRROR));
+        Self {
+            meta: meta.names(),
+            labels: meta.labels,
+            rules: Rules::of(meta.annotations.as_ref()),
+            annotations: meta.annotations,
+            owner_references: meta.owner_references,
+            node: spec.node_name,
+            ip,
+            other_ips,
+            started: status.start_time.and_then(|time| time.parse().ok()),
+            phase: status.phase.as_deref().and_then(Phase::parse),
+            containers: containers.into(),
+            is_mirror,
+        }
+    }
+}
+
+impl From<WireNamespace> for Namespace {
+    fn from(wire: WireNamespace) -> Self {
+        let mut meta = wire.metadata.unwrap_or_default();
+        Self {
+            meta: meta.names(),
+            labels: meta.labels,
+            rules: Rules::of(meta.annotations.as_ref()),
+            annotations: meta.annotations,
+        }
+    }
+}
+
+impl WireContainer {
+    fn container(self, kind: Kind) -> Container {
+        let last_id = self.last_state.and_then(|state| state.terminated).and_then(|end| end.container_id);
+        let id = |id: Option<Box<str>>| id.as_deref().and_then(without_scheme).map(Box::from);
+        Container {
+            name: self.name.unwrap_or_default(),
+            kind,
+            image: self.image.filter(|image| !image.is_empty()),
+            image_id: self.image_id.filter(|id| !id.is_empty()),
+            id: id(self.container_id),
+            last_id: id(last_id),
+            restarts: Some(self.restart_count.and_then(|count| count.try_into().ok()).unwrap_or_default()),
+        }
+    }
+}
+
+/// `docker://x` is `x`, `sha256:x` is itself, and what has no colon is no id.
+fn without_scheme(id: &str) -> Option<&str> {
+    let (_, after) = id.split_once(':')?;
+    let rest = after.trim_start_matches('/');
+    Some(if rest.len() < after.len() { rest } else { id }).filter(|id| !id.is_empty())
+}

@@ -1,0 +1,385 @@
+//! What the watch knows, for the filter to read: pods, namespaces and nodes, deleted ones for a while longer.
+//!
+//! Serves the watch through [`Writer`] and filters through [`Store`]; see [`channel`]. Invariants: a reader never
+//! waits; a list shows when it is complete; a deleted pod stays for the grace time, through a new list too.
+
+mod around;
+pub mod disk;
+mod id_index;
+mod lookup_queue;
+pub mod preload;
+mod table;
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use tokio::sync::watch;
+
+pub use crate::kube::store::lookup_queue::Wish;
+use crate::kube::{
+    object::{
+        node::NodeMeta,
+        pod::{Namespace, Pod},
+    },
+    store::{id_index::Ids, lookup_queue::Wishes, table::Table},
+};
+
+/// How long a pod that was looked up, and is not watched, stays known.
+const LOOKED_UP_FOR: Duration = Duration::from_secs(600);
+
+/// How a store behaves.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Config {
+    /// How long a deleted pod stays known.
+    pub delete_grace: Duration,
+    /// Whether namespaces are watched too, and so belong to a complete first sync.
+    pub namespaces: bool,
+}
+
+/// Makes the two ends of a store.
+pub fn channel(config: Config) -> (Writer, Store) {
+    let inner = Arc::new(Inner {
+        pods: Table::new(),
+        ids: Ids::new(),
+        namespaces: Table::new(),
+        nodes: Table::new(),
+        wishes: Wishes::default(),
+        grants_wishes: AtomicBool::new(true),
+        generation: AtomicU64::new(1),
+        missing: watch::Sender::new(Missing { pods: true, namespaces: config.namespaces, nodes: false }),
+        polled: AtomicBool::new(false),
+        config,
+    });
+    (Writer(Arc::clone(&inner)), Store(inner))
+}
+
+struct Inner {
+    config: Config,
+    pods: Table<Pod>,
+    ids: Ids,
+    namespaces: Table<Namespace>,
+    nodes: Table<NodeMeta>,
+    wishes: Wishes,
+    grants_wishes: AtomicBool,
+    /// Moves with every change that a reader can see.
+    generation: AtomicU64,
+    missing: watch::Sender<Missing>,
+    polled: AtomicBool,
+}
+
+/// Which first lists are not complete yet.
+#[derive(Debug, Clone, Copy)]
+struct Missing {
+    pods: bool,
+    namespaces: bool,
+    nodes: bool,
+}
+
+impl Missing {
+    fn nothing(self) -> bool {
+        !self.pods && !self.namespaces && !self.nodes
+    }
+}
+
+impl Inner {
+    fn changed(&self, is_news: bool) {
+        if is_news {
+            self.generation.fetch_add(1, Ordering::Release);
+        }
+    }
+
+    /// When what goes now is forgotten.
+    fn grace(&self) -> Instant {
+        Instant::now() + self.config.delete_grace
+    }
+}
+
+/// The reading end. Clones share it.
+#[derive(Clone)]
+pub struct Store(Arc<Inner>);
+
+impl Store {
+    /// Whether the first lists are complete.
+    pub fn is_synced(&self) -> bool {
+        self.0.missing.borrow().nothing()
+    }
+
+    /// Resolves when the first lists are complete.
+    pub async fn synced(&self) {
+        // The sender lives in what `self` holds.
+        let _ = self.0.missing.subscribe().wait_for(|missing| missing.nothing()).await;
+    }
+
+    /// A number that moves with every change: while it stands, so do earlier answers.
+    pub fn generation(&self) -> u64 {
+        self.0.generation.load(Ordering::Acquire)
+    }
+
+    /// What is known of a pod.
+    pub fn lookup(&self, namespace: &str, pod: &str) -> Option<Arc<Pod>> {
+        self.0.pods.get(&key(namespace, pod))
+    }
+
+    /// What is known of the pod that has this uid, also after another took its name; else of the one that has the name
+    /// now.
+    pub fn lookup_run(&self, namespace: &str, pod: &str, uid: Option<&str>) -> Option<Arc<Pod>> {
+        let known = self.lookup(namespace, pod);
+        let Some(uid) = uid else { return known };
+        if known.as_ref().is_some_and(|pod| pod.meta.uid.as_deref() == Some(uid)) {
+            return known;
+        }
+        self.0.pods.get(&former_key(&key(namespace, pod), uid)).or(known)
+    }
+
+    /// Shows every pod, and whether it is to stay.
+    pub(crate) fn each_pod(&self, mut show: impl FnMut(&Arc<Pod>, bool)) {
+        self.0.pods.each(|_, pod, stays| show(pod, stays));
+    }
+
+    /// Whether the pods were listed once.
+    pub(crate) fn has_listed_pods(&self) -> bool {
+        !self.0.missing.borrow().pods
+    }
+
+    /// What is known of a namespace.
+    pub fn lookup_namespace(&self, namespace: &str) -> Option<Arc<Namespace>> {
+        self.0.namespaces.get(namespace)
+    }
+
+    /// What is known of a node.
+    pub fn lookup_node(&self, node: &str) -> Option<Arc<NodeMeta>> {
+        self.0.nodes.get(node)
+    }
+
+    /// From now on [`Self::lookup_id`] answers.
+    pub fn want_ids(&self) {
+        if !self.0.ids.are_wanted() {
+            self.0.ids.want();
+            self.0.ids.replace(&self.0.pods, self.0.grace());
+        }
+    }
+
+    /// What is known of the pod that has this uid, or a container of this id.
+    pub fn lookup_id(&self, id: &str) -> Option<Arc<Pod>> {
+        let (key, uid) = self.0.ids.get(id)?;
+        let is_it = |pod: &Arc<Pod>| pod.meta.uid == uid;
+        let former = || self.0.pods.get(&former_key(&key, uid.as_deref()?));
+        self.0.pods.get(&key).filter(is_it).or_else(former)
+    }
+
+    /// The only pod of which `is_it` is true, of those whose name no other has now; none if there are several. Looks at
+    /// all of them.
+    pub fn lookup_only(&self, is_it: impl Fn(&Pod) -> bool) -> Option<Arc<Pod>> {
+        let (mut found, mut count) = (None, 0);
+        self.0.pods.each(|key, pod, _| {
+            if is_it(pod) && !is_former(key) {
+                count += 1;
+                found = Some(Arc::clone(pod));
+            }
+        });
+        found.filter(|_| count == 1)
+    }
+
+    /// Tells that a record names a pod which [`Self::lookup`] doesn't know: it may be looked up. Cheap to repeat.
+    pub fn missed(&self, namespace: &str, pod: &str) {
+        // Before that the list will tell.
+        if self.0.grants_wishes.load(Ordering::Relaxed) && !self.0.missing.borrow().pods {
+            self.0.wishes.add(namespace, pod, Instant::now());
+        }
+    }
+
+    /// As [`Self::missed`], of a pod whose name another has, as far as is known. Where that one is watched, that is how
+    /// it is.
+    pub fn mistaken(&self, namespace: &str, pod: &str) {
+        if self.0.polled.load(Ordering::Relaxed) || !self.0.pods.is_kept(&key(namespace, pod)) {
+            self.missed(namespace, pod);
+        }
+    }
+
+    /// How many pods are known.
+    pub fn len(&self) -> usize {
+        self.0.pods.len()
+    }
+
+    /// Whether no pod is known.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// The writing end, for one watch; its tasks may share it.
+pub struct Writer(Arc<Inner>);
+
+impl Writer {
+    /// A reader of the same store.
+    pub fn store(&self) -> Store {
+        Store(Arc::clone(&self.0))
+    }
+
+    /// Changes show at the next list only.
+    pub(crate) fn is_polled(&self) {
+        self.0.polled.store(true, Ordering::Relaxed);
+    }
+
+    /// A list of pods begins; an unfinished one is forgotten.
+    pub fn begin_list(&self) {
+        self.0.pods.begin();
+    }
+
+    /// A pod as listed, or as it is now.
+    pub fn apply(&self, mut pod: Pod) {
+        // It moves with every heartbeat, and no record shows it.
+        pod.meta.resource_version = None;
+        let Some(key) = pod_key(&pod) else { return };
+        self.keep_former(&key, &pod);
+        let ids = Some(&self.0.ids).filter(|ids| ids.are_wanted());
+        let before = ids.and_then(|_| self.0.pods.get(&key));
+        let is_news = self.0.pods.put(&key, pod);
+        if is_news
+            && let Some(ids) = ids
+            && let Some(pod) = self.0.pods.get(&key)
+        {
+            ids.add(&key, &pod);
+            before.inspect(|before| ids.expire(before, Some(&pod), self.0.grace()));
+        }
+        self.0.changed(is_news);
+    }
+
+    /// The pod whose name `pod` takes over stays for the grace time, by its uid.
+    fn keep_former(&self, key: &str, pod: &Pod) {
+        if let Some(former) = self.0.pods.get(key)
+            && let Some(uid) = &former.meta.uid
+            && pod.meta.uid.as_ref() != Some(uid)
+        {
+            let until = self.0.grace();
+            self.0.pods.put_until(&former_key(key, uid), Pod::clone(&former), until);
+        }
+    }
+
+    /// Of pods that others replaced, those that have another uid stay by it.
+    fn keep_replaced(&self, replaced: Vec<(Arc<str>, Arc<Pod>)>) {
+        for (key, former) in replaced {
+            if let (Some(now), Some(uid)) = (self.0.pods.get(&key), &former.meta.uid)
+                && now.meta.uid.as_ref() != Some(uid)
+            {
+                self.0.pods.put_until(&former_key(&key, uid), Pod::clone(&former), self.0.grace());
+            }
+        }
+    }
+
+    /// Pods that were known before this process, in the order in which they were last seen. The first complete list
+    /// says which of them go.
+    pub(crate) fn adopt(&self, pods: &[Arc<Pod>]) {
+        let mut latest = HashMap::new();
+        let mut entries = Vec::with_capacity(pods.len());
+        let former =
+            |key: &str, pod: &Arc<Pod>| Some((former_key(key, pod.meta.uid.as_deref()?), Arc::clone(pod)));
+        for pod in pods {
+            let Some(key) = pod_key(pod) else { continue };
+            let before = latest.insert(key.clone(), Arc::clone(pod));
+            entries.extend(before.and_then(|before| former(&key, &before)));
+        }
+        entries.extend(latest);
+        // The watch may have been faster.
+        let taken = self.0.pods.adopt(entries, self.0.grace());
+        self.keep_replaced(taken);
+        if self.0.ids.are_wanted() {
+            self.0.ids.replace(&self.0.pods, self.0.grace());
+        }
+        self.0.changed(true);
+    }
+
+    /// A pod is gone; one of the same name and another uid is not meant. An empty uid means any.
+    pub fn delete(&self, namespace: &str, name: &str, uid: &str) {
+        let until = self.0.grace();
+        self.0.pods.expire(&key(namespace, name), until, |pod| {
+            let is_it = uid.is_empty() || pod.meta.uid.as_deref() == Some(uid);
+            if is_it && self.0.ids.are_wanted() {
+                self.0.ids.expire(pod, None, until);
+            }
+            is_it
+        });
+    }
+
+    /// The list is complete: it replaces what was known.
+    pub fn end_list(&self) {
+        let replaced = self.0.pods.end(self.0.grace());
+        self.keep_replaced(replaced);
+        if self.0.ids.are_wanted() {
+            self.0.ids.replace(&self.0.pods, self.0.grace());
+        }
+        self.0.changed(true);
+        self.0.missing.send_if_modified(|missing| std::mem::take(&mut missing.pods));
+    }
+
+    /// Forgets what is due. To be called every few seconds.
+    pub fn sweep(&self, now: Instant) {
+        let any = self.0.pods.sweep(now) | self.0.namespaces.sweep(now) | self.0.nodes.sweep(now);
+        self.0.ids.sweep(now);
+        self.0.changed(any);
+    }
+
+    /// Wishes are neither taken nor granted: every pod comes by itself.
+    pub fn grant_no_wishes(&self) {
+        self.0.grants_wishes.store(false, Ordering::Relaxed);
+    }
+
+    /// The next pod that a record named and nobody knows; waits for one.
+    pub async fn next_wish(&self) -> Wish {
+        self.0.wishes.next().await
+    }
+
+    /// The answer to a wish.
+    pub fn found(&self, wish: &Wish, mut pod: Pod) {
+        pod.meta.resource_version = None;
+        let (key, until) = (key(&wish.namespace, &wish.pod), Instant::now() + LOOKED_UP_FOR);
+        self.keep_former(&key, &pod);
+        if self.0.ids.are_wanted() {
+            self.0.ids.add_until(&key, &pod, until);
+        }
+        let is_other = self.0.pods.get(&key).is_none_or(|known| known.meta.uid != pod.meta.uid);
+        self.0.changed(self.0.pods.put_until(&key, pod, until));
+        match is_other {
+            true => self.0.wishes.granted(wish),
+            // The one that was meant is not there.
+            false => self.absent(wish),
+        }
+    }
+
+    /// There was no answer to a wish, if it is still open: the pod may be wished for again at once.
+    pub fn unanswered(&self, wish: &Wish) {
+        self.0.wishes.unanswered(wish, Instant::now());
+    }
+
+    /// The pod of a wish doesn't exist: it may be wished for again later, each time after a longer pause.
+    pub fn absent(&self, wish: &Wish) {
+        self.0.wishes.absent(wish, Instant::now());
+    }
+}
+
+/// Neither half can hold a slash.
+fn key(namespace: &str, pod: &str) -> String {
+    [namespace, "/", pod].concat()
+}
+
+/// The key of a pod whose name another has now.
+fn former_key(key: &str, uid: &str) -> String {
+    [key, "/", uid].concat()
+}
+
+fn is_former(key: &str) -> bool {
+    key.bytes().filter(|byte| *byte == b'/').count() > 1
+}
+
+fn pod_key(pod: &Pod) -> Option<String> {
+    Some(key(pod.meta.namespace.as_deref()?, pod.meta.name.as_deref()?))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,393 @@
+//! The pods of a node or of the cluster, and if asked for all namespaces and nodes, watched into a [`Store`].
+//!
+//! Serves the filter and the output's straight path. Invariants: instances with the same settings share one watch
+//! per process, which ends with the last of them; an API server that is away, slow or refuses changes nothing of
+//! what is known.
+
+pub mod kubelet;
+mod lookup;
+mod node_name;
+pub(crate) mod reflector;
+
+use std::{
+    io,
+    sync::{
+        Arc, Mutex, PoisonError, Weak,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use thiserror::Error;
+use tokio::sync::watch as flag;
+use tracing::info;
+
+pub use crate::kube::watch::node_name::Node;
+use crate::{
+    kube::{
+        api::{
+            backoff::Backoff,
+            connection::{BadConfig, ClientConfig, Connection},
+            resource::{Failure, Resource},
+        },
+        object::{
+            node::Nodes,
+            pod::{Meta, Namespace, Pod},
+        },
+        store::{self, Store, Writer, disk::keeper},
+        watch::{
+            kubelet::Kubelet,
+            reflector::{Complaints, Reflector, Sink},
+        },
+    },
+    runtime::{Owner, Tasks},
+};
+
+/// What to watch, and how.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct WatchConfig {
+    /// The API server.
+    pub client: ClientConfig,
+    /// Whose pods.
+    pub node: Node,
+    /// Whether pods are watched and looked up; else only namespaces are.
+    pub pods: bool,
+    /// What the store keeps; namespaces are watched only if it wants them.
+    pub store: store::Config,
+    /// Whether the node is watched too, for its labels and annotations.
+    pub nodes: bool,
+    /// The kubelet to ask for the node's pods, instead of the API server.
+    pub kubelet: Option<kubelet::Config>,
+    /// Where what is known of pods outlasts the process.
+    pub snapshot: Option<keeper::Settings>,
+    /// A watch on which nothing came for this long, no bookmark either, is replaced, by way of a list if nothing came
+    /// on it at all. Servers send a bookmark every minute.
+    pub idle_limit: Duration,
+}
+
+impl WatchConfig {
+    /// The usual settings for a node's pods.
+    pub fn new(client: ClientConfig, node: Node, store: store::Config) -> Self {
+        let idle_limit = Duration::from_secs(180);
+        Self { client, node, pods: true, store, nodes: false, kubelet: None, snapshot: None, idle_limit }
+    }
+}
+
+/// Why a watch can't start.
+#[derive(Debug, Error)]
+pub enum CantWatch {
+    /// The settings are wrong.
+    #[error(transparent)]
+    Config(#[from] BadConfig),
+    /// The runtime did not start.
+    #[error("the runtime can't start: {0}")]
+    Runtime(#[from] io::Error),
+}
+
+/// What the watch did so far.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Lists begun.
+    pub lists: AtomicU64,
+    /// Watches begun.
+    pub watches: AtomicU64,
+    /// Watches that the server ended in the stream's proper way.
+    pub closed: AtomicU64,
+    /// Versions that were gone (410), each followed by a new list.
+    pub expired: AtomicU64,
+    /// Watches replaced because nothing came.
+    pub idle: AtomicU64,
+    /// Lists and watches that failed.
+    pub failures: AtomicU64,
+    /// Those of them whose answer could not be read.
+    pub unreadable: AtomicU64,
+    /// Those of them that had no answer, or a refusal.
+    pub unanswered: AtomicU64,
+    /// Events skipped because they could not be read.
+    pub bad_lines: AtomicU64,
+    /// Single pods asked for.
+    pub lookups: AtomicU64,
+    /// Those of them that exist.
+    pub found: AtomicU64,
+    /// When a list was complete or an event came, in seconds since 1970; 0 if never.
+    pub last_sync: AtomicU64,
+    /// How long lists took in all, in microseconds.
+    pub list_micros: AtomicU64,
+    /// How long watches took to begin.
+    pub watch_micros: AtomicU64,
+    /// How long look-ups took.
+    pub lookup_micros: AtomicU64,
+}
+
+/// Adds the time since `start`.
+pub(crate) fn took(micros: &AtomicU64, start: Instant) {
+    micros.fetch_add(u64::try_from(start.elapsed().as_micros()).unwrap_or_default(), Ordering::Relaxed);
+}
+
+impl Counters {
+    /// A list or a watch failed.
+    pub(crate) fn failed(&self, failure: &Failure) {
+        let cause = match failure {
+            Failure::Unreadable(_) => &self.unreadable,
+            Failure::Refused { .. } | Failure::NoAnswer(_) => &self.unanswered,
+        };
+        for count in [&self.failures, cause] {
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn synced(&self) {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        self.last_sync.store(since.as_secs(), Ordering::Relaxed);
+    }
+}
+
+/// A running watch. It ends when the last holder drops it.
+pub struct PodWatch {
+    connection: Connection,
+    store: Store,
+    counters: Arc<Counters>,
+    is_loaded: flag::Receiver<bool>,
+    tasks: Tasks,
+}
+
+static RUNNING: Mutex<Vec<(WatchConfig, Weak<PodWatch>)>> = Mutex::new(Vec::new());
+
+impl PodWatch {
+    /// The watch with these settings: the one that runs, or a new one. `owner` is on whose account a new one logs.
+    /// Not to be called on the runtime.
+    pub fn shared(config: &WatchConfig, owner: &Owner) -> Result<Arc<Self>, CantWatch> {
+        let mut running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
+        running.retain(|(_, watch)| watch.strong_count() > 0);
+        let same = running.iter().find(|(held, _)| held == config);
+        if let Some(watch) = same.and_then(|(_, watch)| watch.upgrade()) {
+            return Ok(watch);
+        }
+        let watch = Arc::new(Self::start(config, owner)?);
+        running.push((config.clone(), Arc::downgrade(&watch)));
+        Ok(watch)
+    }
+
+    fn start(config: &WatchConfig, owner: &Owner) -> Result<Self, CantWatch> {
+        let connection = Connection::new(&config.client)?;
+        let kubelet = config.kubelet.as_ref().map(|kubelet| Connection::new(&kubelet.client)).transpose()?;
+        let tasks = Tasks::new(Owner { name: owner.name.clone(), level: owner.level })?;
+        let (writer, store) = store::channel(config.store.clone());
+        // A watch of all pods tells of each by itself.
+        let looks_up = config.node != Node::All;
+        if !looks_up {
+            writer.grant_no_wishes();
+        }
+        let counters = Arc::new(Counters::default());
+        let (loaded, is_loaded) = flag::channel(config.snapshot.is_none());
+        let watch =
+            Self { connection: connection.clone(), store, counters: Arc::clone(&counters), is_loaded, tasks };
+        let clients = async { (connection.client(), kubelet.as_ref().map(Connection::client)) };
+        let Some((client, kubelet)) = watch.tasks.block_on(clients) else {
+            return Ok(watch);
+        };
+        writer.await_nodes(config.nodes);
+        let shared = Arc::new(Shared { client, writer, counters, config: config.clone() });
+        if let Some(settings) = config.snapshot.clone() {
+            let (shared, tasks) = (Arc::clone(&shared), watch.tasks.clone());
+            let loaded = move || _ = loaded.send_replace(true);
+            watch.tasks.spawn_blocking(move || keeper::run(settings, &shared.writer, loaded, &tasks));
+        }
+        match kubelet {
+            _ if !config.pods => {
+                // There is no list to wait for.
+                shared.writer.begin_list();
+                shared.writer.end_list();
+            }
+            Some(kubelet) => {
+                watch.tasks.spawn(Arc::clone(&shared).ask_kubelet(kubelet));
+                watch.tasks.spawn(Arc::clone(&shared).watch_own_node());
+            }
+            None => {
+                watch.tasks.spawn(Arc::clone(&shared).watch_pods());
+                if looks_up {
+                    watch.tasks.spawn(Arc::clone(&shared).look_up());
+                }
+            }
+        }
+        if config.store.namespaces {
+            watch.tasks.spawn(Arc::clone(&shared).watch_namespaces());
+        }
+        watch.tasks.spawn(shared.sweep());
+        Ok(watch)
+    }
+
+    /// The way to the API server, with the watch's own token.
+    pub fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    /// Resolves when what the snapshot knew is in the store, or can't be had.
+    pub async fn loaded(&self) {
+        // The sender goes when its work is done.
+        let _ = self.is_loaded.clone().wait_for(|is_loaded| *is_loaded).await;
+    }
+
+    /// What is known.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// What the watch did so far.
+    pub fn counters(&self) -> &Arc<Counters> {
+        &self.counters
+    }
+}
+
+impl Drop for PodWatch {
+    fn drop(&mut self) {
+        self.tasks.stop();
+    }
+}
+
+/// What the tasks of one watch share.
+struct Shared {
+    client: kube::Client,
+    writer: Writer,
+    counters: Arc<Counters>,
+    config: WatchConfig,
+}
+
+impl Shared {
+    async fn watch_pods(self: Arc<Self>) {
+        let mut told = false;
+        let node = self.config.node.resolve(&self.client, "pods are looked up one by one", || {
+            // Without a node there is no list to wait for: records may ask for single pods.
+            if !std::mem::replace(&mut told, true) {
+                self.writer.begin_list();
+                self.writer.end_list();
+                self.writer.await_nodes(false);
+            }
+        });
+        let node = node.await;
+        match &node {
+            Some(node) => info!("pods: watching those of node {node}"),
+            None => info!("pods: watching those of the whole cluster"),
+        }
+        let of = |field: &str| node.as_ref().map(|node| format!("{field}={node}"));
+        let pods = self.reflect("/api/v1/pods", Pods(&self.writer), of("spec.nodeName"));
+        tokio::join!(pods, self.watch_nodes(of("metadata.name")));
+    }
+
+    /// The node of a kubelet, which tells of its pods only.
+    async fn watch_own_node(self: Arc<Self>) {
+        if self.config.nodes {
+            let node = self
+                .config
+                .node
+                .resolve(&self.client, "records gain nothing of it", || self.writer.await_nodes(false))
+                .await;
+            self.watch_nodes(node.map(|node| format!("metadata.name={node}"))).await;
+        }
+    }
+
+    async fn watch_nodes(&self, fields: Option<String>) {
+        if self.config.nodes {
+            self.reflect("/api/v1/nodes", Nodes(&self.writer), fields).await;
+        }
+    }
+
+    async fn ask_kubelet(self: Arc<Self>, client: kube::Client) {
+        if let Some(config) = &self.config.kubelet {
+            Kubelet { client, config, writer: &self.writer, counters: &self.counters }.run().await;
+        }
+    }
+
+    async fn watch_namespaces(self: Arc<Self>) {
+        self.reflect("/api/v1/namespaces", Namespaces(&self.writer), None).await;
+    }
+
+    async fn reflect<S: Sink>(&self, path: &str, sink: S, fields: Option<String>) {
+        let reflector = Reflector {
+            resource: Resource::new(self.client.clone(), path),
+            sink,
+            fields,
+            idle_limit: self.config.idle_limit,
+            counters: &self.counters,
+            log: Complaints::default(),
+            backoff: Backoff::default(),
+        };
+        reflector.run().await;
+    }
+
+    async fn look_up(self: Arc<Self>) {
+        lookup::run(self.client.clone(), &self.writer, &self.counters).await;
+    }
+
+    async fn sweep(self: Arc<Self>) {
+        let (shortest, longest) = (Duration::from_millis(250), Duration::from_secs(5));
+        let pause = (self.config.store.delete_grace / 4).clamp(shortest, longest);
+        loop {
+            tokio::time::sleep(pause).await;
+            self.writer.sweep(Instant::now());
+        }
+    }
+}
+
+struct Pods<'a>(&'a Writer);
+
+impl Sink for Pods<'_> {
+    type Object = Pod;
+    const RESOURCE: &'static str = "pods";
+
+    fn meta(pod: &Pod) -> &Meta {
+        &pod.meta
+    }
+
+    fn begin(&self) {
+        self.0.begin_list();
+    }
+
+    fn apply(&self, pod: Pod) {
+        self.0.apply(pod);
+    }
+
+    fn delete(&self, pod: &Pod) {
+        let [namespace, name, uid] = [&pod.meta.namespace, &pod.meta.name, &pod.meta.uid]
+            .map(|text| text.as_deref().unwrap_or_default());
+        self.0.delete(namespace, name, uid);
+    }
+
+    fn end(&self) {
+        self.0.end_list();
+    }
+}
+
+struct Namespaces<'a>(&'a Writer);
+
+impl Sink for Namespaces<'_> {
+    type Object = Namespace;
+    const RESOURCE: &'static str = "namespaces";
+
+    fn meta(namespace: &Namespace) -> &Meta {
+        &namespace.meta
+    }
+
+    fn begin(&self) {
+        self.0.begin_namespace_list();
+    }
+
+    fn apply(&self, namespace: Namespace) {
+        self.0.apply_namespace(namespace);
+    }
+
+    fn delete(&self, namespace: &Namespace) {
+        self.0.delete_namespace(namespace.meta.name.as_deref().unwrap_or_default());
+    }
+
+    fn end(&self) {
+        self.0.end_namespace_list();
+    }
+
+    fn failed(&self, failure: &Failure) {
+        // What is not granted now will not come in time.
+        if failure.code() == Some(403) {
+            self.0.await_no_namespaces();
+        }
+    }
+}

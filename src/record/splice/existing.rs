@@ -1,0 +1,129 @@
+//! What becomes of metadata that a record has already, as where it came through another agent.
+//!
+//! Serves `splice`. Invariants: a key comes once, whatever the policy; only what the record itself holds counts as its
+//! metadata, never what a merged line says: an application could write anything there.
+
+use crate::record::{
+    msgpack::{
+        reader::{Map, Pair, text},
+        write,
+    },
+    splice::treatment::Treatment,
+};
+
+/// What becomes of a field of the record that has the name of one to be added.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Existing {
+    /// It goes.
+    #[default]
+    Replace,
+    /// It stays, and nothing is added under that name.
+    Keep,
+    /// It stays as far as nothing is added: of two maps the pairs of both, ours where both have a key.
+    Merge,
+}
+
+/// Whether two keys, as msgpack, are the same text, in however long a form each is written.
+#[inline]
+pub fn is_same(one: &[u8], other: &[u8]) -> bool {
+    let is_wide = |key: &[u8]| matches!(key.first(), Some(0xd9..=0xdb));
+    one == other || (is_wide(one) || is_wide(other)) && text(one).is_some() && text(one) == text(other)
+}
+
+/// The treatment for just this record, where what it holds makes a difference; and how many of our bytes it has.
+#[inline]
+pub fn adapted(body: Map<'_>, treatment: &Treatment) -> Option<(Treatment, usize)> {
+    if treatment.existing == Existing::Replace || !body.pairs().any(|pair| treatment.adds(pair.key)) {
+        return None;
+    }
+    let added = Map { len: treatment.count(), entries: treatment.pairs() };
+    let mut pairs = Vec::with_capacity(body.entries.len() + added.entries.len());
+    let mut bytes = added.entries.len();
+    for ours in added.pairs() {
+        // Of a key that comes twice the last counts.
+        let theirs = body.pairs().filter(|pair| is_same(pair.key, ours.key)).last();
+        match theirs {
+            Some(theirs) if treatment.existing == Existing::Keep => {
+                bytes -= ours.bytes.len();
+                pairs.extend_from_slice(theirs.bytes);
+            }
+            Some(theirs) => merge(theirs, ours, &mut pairs),
+            None => pairs.extend_from_slice(ours.bytes),
+        }
+    }
+    Some((treatment.with(pairs), bytes))
+}
+
+fn merge(theirs: Pair<'_>, ours: Pair<'_>, out: &mut Vec<u8>) {
+    let (Some(old), Some(new)) = (Map::of(theirs.value), Map::of(ours.value)) else {
+        return out.extend_from_slice(ours.bytes);
+    };
+    let kept = || old.pairs().filter(|pair| !new.pairs().any(|ours| is_same(ours.key, pair.key)));
+    out.extend_from_slice(ours.key);
+    write::map_header(out, kept().count() + new.len);
+    kept().for_each(|pair| out.extend_from_slice(pair.bytes));
+    out.extend_from_slice(new.entries);
+}
+
+#[cfg(test)]
+mod tests {
+    use rmpv::Value;
+
+    use super::*;
+
+    fn pairs(pairs: &[(&str, Value)]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for (key, value) in pairs {
+            write::str(&mut bytes, key);
+            rmpv::encode::write_value(&mut bytes, value).unwrap();
+        }
+        bytes
+    }
+
+    fn map(pairs: &[(&str, i64)]) -> Value {
+        Value::Map(pairs.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect())
+    }
+
+    /// What is added under `k` and `n` to a record that has both, `k` twice.
+    fn adapt(existing: Existing) -> Option<String> {
+        let mut treatment = Treatment::adding(pairs(&[("k", map(&[("a", 1), ("b", 2)])), ("n", map(&[]))]));
+        treatment.existing = existing;
+        treatment.is_known = true;
+        let body = pairs(&[("k", map(&[("x", 0)])), ("n", 7.into()), ("k", map(&[("b", 8), ("c", 9)]))]);
+        let (own, bytes) = adapted(Map { len: 3, entries: &body }, &treatment)?;
+        assert_eq!((own.is_known, bytes), (true, if existing == Existing::Keep { 0 } else { 12 }));
+        let shown = Map { len: own.count(), entries: own.pairs() };
+        let value = |pair: Pair<'_>| rmpv::decode::read_value(&mut &*pair.value).unwrap().to_string();
+        Some(shown.pairs().map(value).collect::<Vec<_>>().join(" "))
+    }
+
+    #[test]
+    fn a_record_with_metadata_of_its_own_gets_it_as_the_policy_says() {
+        assert_eq!(adapt(Existing::Replace), None);
+        assert_eq!(adapt(Existing::Keep).unwrap(), r#"{"b": 8, "c": 9} 7"#);
+        assert_eq!(adapt(Existing::Merge).unwrap(), r#"{"c": 9, "a": 1, "b": 2} {}"#);
+    }
+
+    #[test]
+    fn a_key_is_known_in_whatever_form_it_is_written() {
+        let treatment = Treatment::adding(pairs(&[("k", 1.into())]));
+        for form in [&b"\xa1k"[..], b"\xd9\x01k", b"\xda\x00\x01k", b"\xdb\x00\x00\x00\x01k"] {
+            assert!(treatment.adds(form), "{form:?}");
+        }
+        for other in [&b"\xa1l"[..], b"\xd9\x01l", b"\xd9\x00", b"\x07", b"\xc0", b"\xc4\x01k"] {
+            assert!(!treatment.adds(other), "{other:?}");
+        }
+        let mut wide = treatment.clone();
+        wide.existing = Existing::Keep;
+        let (own, bytes) = adapted(Map { len: 1, entries: b"\xd9\x01k\x08" }, &wide).unwrap();
+        assert_eq!((own.count(), own.pairs(), bytes), (1, &b"\xd9\x01k\x08"[..], 0));
+    }
+
+    #[test]
+    fn a_record_without_is_treated_as_all_others() {
+        let mut treatment = Treatment::adding(pairs(&[("k", 1.into())]));
+        treatment.existing = Existing::Merge;
+        let body = pairs(&[("log", "x".into())]);
+        assert!(adapted(Map { len: 1, entries: &body }, &treatment).is_none());
+    }
+}

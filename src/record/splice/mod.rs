@@ -1,0 +1,400 @@
+//! Copies records into one buffer, each as its container's treatment says.
+//!
+//! Serves the filter and the output's straight path. A record is a small view of bytes ([`Record`]); the stages work
+//! on that: a runtime's line form is taken off and parts are joined, streams are excluded, fields are merged, and what
+//! is left is written. Invariants: headers, time and metadata come out byte for byte unless the line tells its own
+//! time, as do groups and whatever is no record; of a key that comes again later only the last is written, as the
+//! host's own JSON shows it.
+
+pub mod existing;
+pub mod merge;
+pub mod treatment;
+
+use crate::record::{
+    fields::{json::Object, severity::Severity},
+    msgpack::{
+        reader::{Event, Events, Kind, Map, Time, text},
+        write,
+    },
+    runtime_line::{
+        cri::{self, Line, Stream},
+        partial::{Joined, Joiner, Pending},
+    },
+    splice::{
+        merge::{Merge, Merged},
+        treatment::{Choose, StreamOf, Treatment},
+    },
+};
+
+/// How lines are read, for all containers of an instance.
+#[derive(Default)]
+pub struct Lines {
+    /// The field with lines as a container runtime writes them, if they are to be taken for that.
+    pub raw: Option<Box<[u8]>>,
+    /// How structured lines are merged; not at all without it.
+    pub merge: Option<Merge>,
+    /// Adds how grave a record is; not at all without it.
+    pub severity: Option<Severity>,
+}
+
+/// What was done to a chunk.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// Records that came.
+    pub records: usize,
+    /// Records that gained fields of a pod that is known.
+    pub enriched: usize,
+    /// Records that gained what their tag says, and no more.
+    pub unenriched: usize,
+    /// Records that were dropped because their container asks for it.
+    pub dropped: usize,
+    /// Records with nothing to be done to them.
+    pub passed: usize,
+    /// Lines that were joined from parts.
+    pub joined: usize,
+    /// Pieces of lines that were emitted before the rest came.
+    pub unfinished: usize,
+    /// Bytes of fields that were added.
+    pub added_bytes: usize,
+    /// Bytes at the end that could not be read, and were passed on.
+    pub unread: usize,
+}
+
+impl Outcome {
+    /// Whether the chunk stands as it came.
+    pub fn is_unchanged(&self) -> bool {
+        self.records == self.passed && self.unfinished == 0
+    }
+}
+
+/// A record while it passes the stages.
+#[derive(Debug, Clone, Copy)]
+pub struct Record<'a> {
+    event: &'a Event<'a>,
+    /// The fields.
+    pub body: Map<'a>,
+    /// What the runtime said of the line, if it was in its form.
+    line: Option<&'a Seen<'a>>,
+    stream_of: StreamOf,
+}
+
+/// What a runtime said of a line.
+#[derive(Debug, Clone, Copy)]
+struct Seen<'a> {
+    /// When; the event's own time says it already without it.
+    time: Option<Time>,
+    stream: Stream,
+    text: &'a [u8],
+}
+
+impl<'a> Record<'a> {
+    /// One whose line nobody has looked at.
+    #[inline]
+    pub fn new(event: &'a Event<'a>, body: Map<'a>, stream_of: StreamOf) -> Self {
+        Self { event, body, line: None, stream_of }
+    }
+
+    /// When it was made.
+    #[inline]
+    pub fn time(&self) -> Option<Time> {
+        self.line.and_then(|line| line.time).or_else(|| self.event.time())
+    }
+
+    /// The stream that it came from.
+    #[inline]
+    pub fn stream(&self) -> Option<&'a [u8]> {
+        match &self.line {
+            Some(line) => Some(line.stream.name()),
+            None => (self.stream_of)(self.body),
+        }
+    }
+
+    /// The text of its line, where that is known without a look at its fields.
+    #[inline]
+    pub fn text(&self) -> Option<&'a [u8]> {
+        self.line.map(|line| line.text)
+    }
+}
+
+/// Appends `chunk` to `out`, each record as `chooser` says.
+pub fn splice<C: Choose>(chunk: &[u8], lines: &Lines, chooser: &mut C, out: &mut Vec<u8>) -> Outcome {
+    let mut splicer = Splicer::new(lines, chooser.stream(), chunk.len());
+    splicer.chunk(chunk, out, |splicer, event, body, out| {
+        let Some(treatment) = chooser.choose(event, body) else { return false };
+        splicer.record(&Record::new(event, body, splicer.stream_of), treatment, out);
+        true
+    })
+}
+
+/// The same where lines are still as the runtime wrote them; parts of the chunk's tag are joined by `joiner`.
+pub fn splice_raw<C: Choose>(
+    chunk: &[u8],
+    lines: &Lines,
+    chooser: &mut C,
+    joiner: &mut Joiner<'_>,
+    out: &mut Vec<u8>,
+) -> Outcome {
+    let Some(key) = &lines.raw else { return splice(chunk, lines, chooser, out) };
+    let mut splicer = Splicer::new(lines, chooser.stream(), chunk.len());
+    splicer.overdue(joiner, false, chooser, out);
+    let mut reader = cri::Reader::default();
+    let mut fields = Vec::new();
+    splicer.chunk(chunk, out, |splicer, event, body, out| {
+        let Some(treatment) = chooser.choose(event, body) else { return false };
+        fields.clear();
+        let line = raw(body, key, &mut fields).and_then(|(raw, count)| Some((reader.read(raw)?, count)));
+        let Some((line, others)) = line else {
+            splicer.record(&Record::new(event, body, splicer.stream_of), treatment, out);
+            return true;
+        };
+        if *treatment.dropped.of(Some(line.stream.name())) {
+            splicer.outcome.dropped += 1;
+        } else if line.is_partial || joiner.waits(line.stream) {
+            let others = Map { len: others, entries: &fields };
+            splicer.part(event, others, &line, joiner, chooser, out);
+        } else {
+            cri::write_fields(line.stream, line.others, &mut fields);
+            cri::write_text(line.text, &mut fields);
+            let body = Map { len: others + line.others.len + 2, entries: &fields };
+            let seen = Seen { time: Some(line.time), stream: line.stream, text: line.text };
+            splicer.record(
+                &Record { event, body, line: Some(&seen), stream_of: splicer.stream_of },
+                treatment,
+                out,
+            );
+        }
+        true
+    })
+}
+
+/// Appends what waited for longer than it may, or all that waits with `all`, as pieces of lines.
+pub fn splice_overdue<C: Choose>(
+    lines: &Lines,
+    chooser: &mut C,
+    joiner: &mut Joiner<'_>,
+    all: bool,
+    out: &mut Vec<u8>,
+) -> Outcome {
+    let mut splicer = Splicer::new(lines, chooser.stream(), 0);
+    splicer.overdue(joiner, all, chooser, out);
+    splicer.outcome
+}
+
+/// The raw line under `key` in `body`; the other fields, and how many, go into `others`, but for those that the line
+/// has itself.
+#[inline]
+fn raw<'a>(body: Map<'a>, key: &[u8], others: &mut Vec<u8>) -> Option<(&'a [u8], usize)> {
+    let (mut raw, mut count) = (None, 0);
+    for pair in body.pairs() {
+        match text(pair.key) {
+            Some(name) if name == key => raw = Some(text(pair.value)?),
+            Some(b"stream" | b"log") => {}
+            _ => {
+                others.extend_from_slice(pair.bytes);
+                count += 1;
+            }
+        }
+    }
+    Some((raw?, count))
+}
+
+/// Makes room for a chunk of records like the first, but not for what a hostile chunk could claim.
+fn reserve(out: &mut Vec<u8>, chunk: usize, record: usize, added: usize) {
+    const MOST: usize = 16 << 20;
+    let records = chunk / record.max(1) + 1;
+    out.reserve(chunk + records.saturating_mul(added + 2).min(MOST));
+}
+
+struct Splicer<'a> {
+    lines: &'a Lines,
+    stream_of: StreamOf,
+    /// The fields of the line of the record at hand.
+    fields: Object,
+    /// How many bytes the chunk has.
+    chunk: usize,
+    outcome: Outcome,
+}
+
+impl<'a> Splicer<'a> {
+    fn new(lines: &'a Lines, stream_of: StreamOf, chunk: usize) -> Self {
+        Self { lines, stream_of, fields: Object::default(), chunk, outcome: Outcome::default() }
+    }
+
+    /// Gives each record to `record`, which answers whether it took it; all else passes as it is.
+    #[inline(always)]
+    fn chunk(
+        &mut self,
+        chunk: &[u8],
+        out: &mut Vec<u8>,
+        mut record: impl FnMut(&mut Self, &Event<'_>, Map<'_>, &mut Vec<u8>) -> bool,
+    ) -> Outcome {
+        let mut events = Events::new(chunk);
+        for event in &mut events {
+            let body = event.body().filter(|_| event.kind == Kind::Record);
+            let Some(body) = body else {
+                out.extend_from_slice(event.bytes);
+                continue;
+            };
+            self.outcome.records += 1;
+            if !record(self, &event, body, out) {
+                self.outcome.passed += 1;
+                out.extend_from_slice(event.bytes);
+            }
+        }
+        self.outcome.unread = events.rest().len();
+        out.extend_from_slice(events.rest());
+        self.outcome
+    }
+
+    /// Joins a part with what came of its line, and writes what that brings about.
+    fn part<C: Choose>(
+        &mut self,
+        event: &Event<'_>,
+        others: Map<'_>,
+        line: &Line<'_>,
+        joiner: &mut Joiner<'_>,
+        chooser: &mut C,
+        out: &mut Vec<u8>,
+    ) {
+        loop {
+            let (joined, again) = joiner.join(event, others, line);
+            match joined {
+                Joined::Waits => {}
+                Joined::Piece(pending) => self.pending(&pending, true, chooser, out),
+                Joined::Whole(pending) => {
+                    self.outcome.joined += 1;
+                    self.pending(&pending, pending.is_rest(), chooser, out);
+                }
+            }
+            if !again {
+                break;
+            }
+        }
+    }
+
+    fn overdue<C: Choose>(&mut self, joiner: &mut Joiner<'_>, all: bool, chooser: &mut C, out: &mut Vec<u8>) {
+        while let Some(pending) = joiner.overdue(all) {
+            self.pending(&pending, true, chooser, out);
+        }
+    }
+
+    /// Writes a line that waited, marked where it is only a piece.
+    fn pending<C: Choose>(&mut self, line: &Pending, is_piece: bool, chooser: &mut C, out: &mut Vec<u8>) {
+        let fields = line.fields();
+        let mut entries = Vec::with_capacity(fields.entries.len() + line.text().len() + 32);
+        entries.extend_from_slice(fields.entries);
+        cri::write_text(line.text(), &mut entries);
+        let mut body = Map { len: fields.len + 1, entries: &entries };
+        if is_piece {
+            write::str(&mut entries, "partial_message");
+            write::bool(&mut entries, true);
+            body = Map { len: fields.len + 2, entries: &entries };
+        }
+        let event = line.event();
+        let seen = Seen { time: None, stream: line.stream(), text: line.text() };
+        let record = Record { event: &event, body, line: Some(&seen), stream_of: self.stream_of };
+        let is_written = match chooser.choose(&event, body) {
+            Some(treatment) => self.record(&record, treatment, out),
+            None => self.record(&record, &Treatment::default(), out),
+        };
+        self.outcome.unfinished += usize::from(is_piece && is_written);
+    }
+
+    /// Writes a record, unless it is to be dropped; answers whether it did.
+    #[inline(always)]
+    fn record(&mut self, record: &Record<'_>, treatment: &Treatment, out: &mut Vec<u8>) -> bool {
+        if treatment.dropped != Default::default() && *treatment.dropped.of(record.stream()) {
+            self.outcome.dropped += 1;
+            return false;
+        }
+        if out.is_empty() {
+            let bytes = record.event.head().len() + record.body.entries.len();
+            reserve(out, self.chunk, bytes, treatment.pairs().len());
+        }
+        if treatment.is_known {
+            self.outcome.enriched += 1;
+        } else {
+            self.outcome.unenriched += 1;
+        }
+        let body = record.body;
+        let own = existing::adapted(body, treatment);
+        let (treatment, added) = match &own {
+            Some((own, added)) => (own, *added),
+            None => (treatment, treatment.pairs().len()),
+        };
+        self.outcome.added_bytes += added;
+        let read = |merge: &Merge| merge.read(record, treatment, &mut self.fields);
+        let merged = self.lines.merge.as_ref().and_then(read);
+        let severity = self.lines.severity.as_ref().and_then(|severity| {
+            let fields = merged.is_some().then(|| self.fields.fields());
+            Some((severity, severity.find(body, fields)?))
+        });
+        if merged.is_some() || severity.is_some() || body.pairs().any(|pair| treatment.adds(pair.key)) {
+            self.rewrite(record, merged, severity, treatment, out);
+        } else {
+            write_head(record, None, out);
+            write::map_header(out, body.len + treatment.count());
+            out.extend_from_slice(body.entries);
+            out.extend_from_slice(treatment.pairs());
+        }
+        true
+    }
+
+    /// Writes a record of whose own pairs some go, as others take their place.
+    fn rewrite(
+        &self,
+        record: &Record<'_>,
+        merged: Option<Merged<'_>>,
+        severity: Option<(&Severity, &'static str)>,
+        treatment: &Treatment,
+        out: &mut Vec<u8>,
+    ) {
+        let body = record.body;
+        write_head(record, merged.and_then(|merged| merged.time), out);
+        let fields = merged.is_some().then(|| self.fields.map());
+        let is_added =
+            |key: &[u8]| treatment.adds(key) || severity.is_some_and(|(severity, _)| severity.key() == key);
+        let is_merged = |key: &[u8]| {
+            let drops = || Some(self.lines.merge.as_ref()?.drops(merged.as_ref()?, key));
+            fields.is_some() && (self.fields.has(key) || drops() == Some(true))
+        };
+        let own = || body.pairs().filter(|pair| !is_added(pair.key) && !is_merged(pair.key));
+        let more =
+            fields.map_or(0, |fields| fields.len) + usize::from(severity.is_some()) + treatment.count();
+        // A header that turns out too wide costs more than to count before.
+        let most = more + if more + body.len <= 15 { body.len } else { own().count() };
+        let place = write::open_map(out, most);
+        let mut count = treatment.count();
+        let mut write = |bytes: &[u8], pairs: usize| {
+            out.extend_from_slice(bytes);
+            count += pairs;
+        };
+        own().for_each(|pair| write(pair.bytes, 1));
+        if let Some(fields) = fields {
+            let is_repeated = treatment.keys().any(|key| self.fields.has(key))
+                || severity.is_some_and(|(severity, _)| self.fields.has(severity.key()));
+            if is_repeated {
+                fields.pairs().filter(|pair| !is_added(pair.key)).for_each(|pair| write(pair.bytes, 1));
+            } else {
+                write(fields.entries, fields.len);
+            }
+        }
+        if let Some((severity, word)) = severity
+            && !treatment.adds(severity.key())
+        {
+            severity.write(word, out);
+            count += 1;
+        }
+        out.extend_from_slice(treatment.pairs());
+        write::close_map(out, place, count);
+    }
+}
+
+/// Writes what stands before the fields, at `time` if a parser found one, else when the runtime says.
+#[inline]
+fn write_head(record: &Record<'_>, time: Option<Time>, out: &mut Vec<u8>) {
+    match time.or(record.line.and_then(|line| line.time)) {
+        Some(time) => record.event.write_head_at(time, out),
+        None => out.extend_from_slice(record.event.head()),
+    }
+}

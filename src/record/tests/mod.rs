@@ -1,0 +1,4 @@
+//! Tests of several rooms at once.
+
+mod joining;
+mod properties;
