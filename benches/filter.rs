@@ -19,9 +19,9 @@ use flb_kube::{
         runtime_line::partial::{Limits, Parts},
         splice::{
             Lines,
+            choose::Always,
             merge::{Format, Merge},
             splice, splice_raw,
-            treatment::Always,
         },
     },
 };

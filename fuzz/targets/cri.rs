@@ -2,7 +2,7 @@
 
 #![no_main]
 
-use flb_kube::record::{runtime_line::{cri::Reader, partial::{Limits, Parts}}, msgpack::reader::{Events, Kind, text}, splice::{Lines, splice_overdue, splice_raw, treatment::{Always, Treatment}}};
+use flb_kube::record::{runtime_line::{Reader, partial::{Limits, Parts}}, msgpack::reader::{Events, Kind, text}, splice::{Lines, splice_overdue, splice_raw, choose::Always, treatment::Treatment}};
 use libfuzzer_sys::fuzz_target;
 use std::time::Duration;
 

@@ -2,7 +2,7 @@
 
 #![no_main]
 
-use flb_kube::record::{splice::{existing::Existing, merge::{Format, Merge}, Lines, splice, treatment::{Choose, Streams, Treatment}}, msgpack::reader::{Event, Events, Kind, Map, Pair, text}, fields::severity::Severity};
+use flb_kube::record::{splice::{Lines, choose::Choose, merge::{Format, Merge}, splice, treatment::{Existing, Streams, Treatment}}, msgpack::reader::{Event, Events, Kind, Map, Pair, text}, fields::severity::Severity};
 use libfuzzer_sys::fuzz_target;
 
 /// `"kubernetes": {"pod_name": "web"}`

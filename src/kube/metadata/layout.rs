@@ -8,7 +8,7 @@ use std::sync::{
 };
 
 use super::select::{Names, Select};
-use crate::record::splice::existing::Existing;
+use crate::record::splice::treatment::Existing;
 
 /// Which fields records gain. Of labels and annotations it says which; with `None` the field is left out.
 #[derive(Debug, Clone)]

@@ -13,8 +13,10 @@ use crate::{
     record::{
         runtime_line::partial::{Limits, Parts},
         splice::{
-            Lines, Outcome, splice_overdue, splice_raw,
-            treatment::{Always, Choose, Treatment},
+            Lines, Outcome,
+            choose::{Always, Choose},
+            splice_overdue, splice_raw,
+            treatment::Treatment,
         },
     },
 };

@@ -34,11 +34,13 @@ use crate::{
     pace::{SharedPace, more},
     plugin::{Chunk, Emit, Filter, Filtered, Host, Parser, Refusal},
     record::{
-        fields::json::Object,
+        fields::object::Object,
         msgpack::reader::{Map, Time, text},
         splice::{
-            Lines, Outcome, splice,
-            treatment::{Always, LineParser, Treatment},
+            Lines, Outcome,
+            choose::Always,
+            splice,
+            treatment::{LineParser, Treatment},
         },
     },
     runtime::Tasks,

@@ -9,7 +9,7 @@ use crate::{
     kube::metadata::{LabelsFormat, Renames},
     option_groups, options,
     options::Size,
-    record::splice::{existing::Existing, merge::Format},
+    record::splice::{merge::Format, treatment::Existing},
 };
 
 option_groups! {

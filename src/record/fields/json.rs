@@ -6,33 +6,23 @@
 
 use memchr::memchr2;
 
-pub use crate::record::fields::object::Object;
-use crate::record::{fields::object::Open, msgpack::write};
+use crate::record::{
+    fields::{
+        escape,
+        object::{Object, Open, trimmed},
+    },
+    msgpack::write,
+};
 
 /// Deeper text is left as text.
 const DEEPEST: usize = 128;
 
-impl Object {
-    /// Reads `text`; answers whether it is one object. With `trim`, its own texts lose line ends at their end.
-    pub fn read(&mut self, text: &[u8], trim: bool) -> bool {
-        self.clear();
-        let is_object = Input { text, at: 0 }.object(self, trim).is_some();
-        self.finish();
-        is_object
-    }
-}
-
-/// A text without line ends at its end, be they real or spelt `\n` or `\r`, as the built-in filter means it: a real one
-/// that is the first byte stays.
-pub(crate) fn trimmed(text: &[u8]) -> &[u8] {
-    let mut text = text;
-    loop {
-        text = match text {
-            [_, .., b'\n'] => &text[..text.len() - 1],
-            [.., b'\\', b'n' | b'r'] => &text[..text.len() - 2],
-            _ => return text,
-        };
-    }
+/// Reads `text` into `fields`; returns whether it is one object. With `trim`, its own texts lose line ends at their end.
+pub fn read(text: &[u8], trim: bool, fields: &mut Object) -> bool {
+    fields.clear();
+    let is_object = Input { text, at: 0 }.object(fields, trim).is_some();
+    fields.finish();
+    is_object
 }
 
 /// Where the first quote or backslash from `at` on is. Texts are short: their first bytes are looked at eight at once,
@@ -195,41 +185,10 @@ impl<'a> Input<'a> {
             let byte = self.peek()?;
             self.at += 1;
             match byte {
-                b'"' | b'\\' | b'/' => unescaped.push(byte),
-                b'b' => unescaped.push(8),
-                b'f' => unescaped.push(12),
-                b'n' => unescaped.push(b'\n'),
-                b'r' => unescaped.push(b'\r'),
-                b't' => unescaped.push(b'\t'),
-                b'u' => {
-                    let character = self.unicode()?;
-                    unescaped.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
-                }
-                _ => return None,
+                b'u' => self.at += escape::character(&self.text[self.at..], 4, unescaped)?,
+                _ => unescaped.push(escape::of_json(byte)?),
             }
         }
-    }
-
-    /// The character of an escape whose `\u` is read; half of a pair is the replacement character.
-    fn unicode(&mut self) -> Option<char> {
-        let high = self.hex4()?;
-        let rest = &self.text[self.at..];
-        if (0xd800..0xdc00).contains(&high) && rest.starts_with(b"\\u") {
-            let before = self.at;
-            self.at += 2;
-            let low = self.hex4()?;
-            if (0xdc00..0xe000).contains(&low) {
-                return char::from_u32(0x1_0000 + ((high - 0xd800) << 10) + (low - 0xdc00));
-            }
-            self.at = before;
-        }
-        Some(char::from_u32(high).unwrap_or(char::REPLACEMENT_CHARACTER))
-    }
-
-    fn hex4(&mut self) -> Option<u32> {
-        let digits = self.text.get(self.at..self.at + 4)?;
-        self.at += 4;
-        digits.iter().try_fold(0, |number, digit| Some(number << 4 | char::from(*digit).to_digit(16)?))
     }
 
     #[inline]

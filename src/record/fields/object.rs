@@ -5,12 +5,9 @@
 
 use std::ops::Range;
 
-use crate::record::{
-    fields::json::trimmed,
-    msgpack::{
-        reader::{Map, text},
-        write,
-    },
+use crate::record::msgpack::{
+    reader::{Map, text},
+    write,
 };
 
 /// So many keys are looked at one by one.
@@ -211,6 +208,19 @@ impl Object {
         self.marks = 0;
         self.add_key(0..end);
         self.nested = Some((start, count));
+    }
+}
+
+/// A text without line ends at its end, be they real or spelt `\n` or `\r`, as the built-in filter means it: a real one
+/// that is the first byte stays.
+pub(crate) fn trimmed(text: &[u8]) -> &[u8] {
+    let mut text = text;
+    loop {
+        text = match text {
+            [_, .., b'\n'] => &text[..text.len() - 1],
+            [.., b'\\', b'n' | b'r'] => &text[..text.len() - 2],
+            _ => return text,
+        };
     }
 }
 

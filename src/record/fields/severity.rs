@@ -150,11 +150,12 @@ fn lowered<'a>(text: &[u8], room: &'a mut [u8; LONGEST]) -> Option<&'a [u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::fields::json;
 
     /// What is found in a record of these fields, as JSON.
     fn of(json: &str) -> Option<&'static str> {
         let mut fields = crate::record::fields::object::Object::default();
-        assert!(fields.read(json.as_bytes(), false), "{json}");
+        assert!(json::read(json.as_bytes(), false, &mut fields), "{json}");
         Severity::new("s").find(fields.map(), None)
     }
 
@@ -218,7 +219,7 @@ mod tests {
     fn merged_fields_go_before_the_records_own() {
         let object = |json: &str| {
             let mut fields = crate::record::fields::object::Object::default();
-            assert!(fields.read(json.as_bytes(), false));
+            assert!(json::read(json.as_bytes(), false, &mut fields));
             fields
         };
         let severity = Severity::new("severity");

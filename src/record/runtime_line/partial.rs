@@ -10,7 +10,7 @@ use std::{
 
 use crate::record::{
     msgpack::reader::{Event, Map},
-    runtime_line::cri::{Line, Stream, write_fields},
+    runtime_line::line::{Line, Stream, write_fields},
 };
 
 /// How much may wait for the rest of its line.

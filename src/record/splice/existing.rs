@@ -5,34 +5,15 @@
 
 use crate::record::{
     msgpack::{
-        reader::{Map, Pair, text},
+        reader::{Map, Pair, is_same},
         write,
     },
-    splice::treatment::Treatment,
+    splice::treatment::{Existing, Treatment},
 };
-
-/// What becomes of a field of the record that has the name of one to be added.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Existing {
-    /// It goes.
-    #[default]
-    Replace,
-    /// It stays, and nothing is added under that name.
-    Keep,
-    /// It stays as far as nothing is added: of two maps the pairs of both, ours where both have a key.
-    Merge,
-}
-
-/// Whether two keys, as msgpack, are the same text, in however long a form each is written.
-#[inline]
-pub fn is_same(one: &[u8], other: &[u8]) -> bool {
-    let is_wide = |key: &[u8]| matches!(key.first(), Some(0xd9..=0xdb));
-    one == other || (is_wide(one) || is_wide(other)) && text(one).is_some() && text(one) == text(other)
-}
 
 /// The treatment for just this record, where what it holds makes a difference; and how many of our bytes it has.
 #[inline]
-pub fn adapted(body: Map<'_>, treatment: &Treatment) -> Option<(Treatment, usize)> {
+pub(super) fn adapted(body: Map<'_>, treatment: &Treatment) -> Option<(Treatment, usize)> {
     if treatment.existing == Existing::Replace || !body.pairs().any(|pair| treatment.adds(pair.key)) {
         return None;
     }

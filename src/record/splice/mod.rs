@@ -6,23 +6,29 @@
 //! time, as do groups and whatever is no record; of a key that comes again later only the last is written, as the
 //! host's own JSON shows it.
 
-pub mod existing;
+pub mod choose;
+mod existing;
 pub mod merge;
+mod record;
 pub mod treatment;
 
+pub use self::record::Record;
+use self::record::{Seen, write_head};
+
 use crate::record::{
-    fields::{json::Object, severity::Severity},
+    fields::{object::Object, severity::Severity},
     msgpack::{
-        reader::{Event, Events, Kind, Map, Time, text},
+        reader::{Event, Events, Kind, Map, text},
         write,
     },
     runtime_line::{
-        cri::{self, Line, Stream},
+        self, Line,
         partial::{Joined, Joiner, Pending},
     },
     splice::{
+        choose::{Choose, StreamOf},
         merge::{Merge, Merged},
-        treatment::{Choose, StreamOf, Treatment},
+        treatment::Treatment,
     },
 };
 
@@ -67,55 +73,6 @@ impl Outcome {
     }
 }
 
-/// A record while it passes the stages.
-#[derive(Debug, Clone, Copy)]
-pub struct Record<'a> {
-    event: &'a Event<'a>,
-    /// The fields.
-    pub body: Map<'a>,
-    /// What the runtime said of the line, if it was in its form.
-    line: Option<&'a Seen<'a>>,
-    stream_of: StreamOf,
-}
-
-/// What a runtime said of a line.
-#[derive(Debug, Clone, Copy)]
-struct Seen<'a> {
-    /// When; the event's own time says it already without it.
-    time: Option<Time>,
-    stream: Stream,
-    text: &'a [u8],
-}
-
-impl<'a> Record<'a> {
-    /// One whose line nobody has looked at.
-    #[inline]
-    pub fn new(event: &'a Event<'a>, body: Map<'a>, stream_of: StreamOf) -> Self {
-        Self { event, body, line: None, stream_of }
-    }
-
-    /// When it was made.
-    #[inline]
-    pub fn time(&self) -> Option<Time> {
-        self.line.and_then(|line| line.time).or_else(|| self.event.time())
-    }
-
-    /// The stream that it came from.
-    #[inline]
-    pub fn stream(&self) -> Option<&'a [u8]> {
-        match &self.line {
-            Some(line) => Some(line.stream.name()),
-            None => (self.stream_of)(self.body),
-        }
-    }
-
-    /// The text of its line, where that is known without a look at its fields.
-    #[inline]
-    pub fn text(&self) -> Option<&'a [u8]> {
-        self.line.map(|line| line.text)
-    }
-}
-
 /// Appends `chunk` to `out`, each record as `chooser` says.
 pub fn splice<C: Choose>(chunk: &[u8], lines: &Lines, chooser: &mut C, out: &mut Vec<u8>) -> Outcome {
     let mut splicer = Splicer::new(lines, chooser.stream(), chunk.len());
@@ -137,7 +94,7 @@ pub fn splice_raw<C: Choose>(
     let Some(key) = &lines.raw else { return splice(chunk, lines, chooser, out) };
     let mut splicer = Splicer::new(lines, chooser.stream(), chunk.len());
     splicer.overdue(joiner, false, chooser, out);
-    let mut reader = cri::Reader::default();
+    let mut reader = runtime_line::Reader::default();
     let mut fields = Vec::new();
     splicer.chunk(chunk, out, |splicer, event, body, out| {
         let Some(treatment) = chooser.choose(event, body) else { return false };
@@ -153,8 +110,8 @@ pub fn splice_raw<C: Choose>(
             let others = Map { len: others, entries: &fields };
             splicer.part(event, others, &line, joiner, chooser, out);
         } else {
-            cri::write_fields(line.stream, line.others, &mut fields);
-            cri::write_text(line.text, &mut fields);
+            runtime_line::write_fields(line.stream, line.others, &mut fields);
+            runtime_line::write_text(line.text, &mut fields);
             let body = Map { len: others + line.others.len + 2, entries: &fields };
             let seen = Seen { time: Some(line.time), stream: line.stream, text: line.text };
             splicer.record(
@@ -283,7 +240,7 @@ impl<'a> Splicer<'a> {
         let fields = line.fields();
         let mut entries = Vec::with_capacity(fields.entries.len() + line.text().len() + 32);
         entries.extend_from_slice(fields.entries);
-        cri::write_text(line.text(), &mut entries);
+        runtime_line::write_text(line.text(), &mut entries);
         let mut body = Map { len: fields.len + 1, entries: &entries };
         if is_piece {
             write::str(&mut entries, "partial_message");
@@ -387,14 +344,5 @@ impl<'a> Splicer<'a> {
         }
         out.extend_from_slice(treatment.pairs());
         write::close_map(out, place, count);
-    }
-}
-
-/// Writes what stands before the fields, at `time` if a parser found one, else when the runtime says.
-#[inline]
-fn write_head(record: &Record<'_>, time: Option<Time>, out: &mut Vec<u8>) {
-    match time.or(record.line.and_then(|line| line.time)) {
-        Some(time) => record.event.write_head_at(time, out),
-        None => out.extend_from_slice(record.event.head()),
     }
 }

@@ -6,9 +6,8 @@
 use std::{ops::Range, sync::Arc};
 
 use crate::record::{
-    fields::json::Object,
-    msgpack::reader::{Event, Map, Time, text},
-    splice::existing::{self, Existing},
+    fields::object::Object,
+    msgpack::reader::{Map, Time, is_same},
 };
 
 /// Fields and decisions for the records of one container.
@@ -64,7 +63,7 @@ impl Treatment {
     /// Whether `key`, as msgpack, is one of the fields.
     #[inline]
     pub fn adds(&self, key: &[u8]) -> bool {
-        self.keys.iter().any(|range| existing::is_same(&self.pairs[range.clone()], key))
+        self.keys.iter().any(|range| is_same(&self.pairs[range.clone()], key))
     }
 
     /// Whether the container has a parser of its own for any of its streams.
@@ -78,6 +77,18 @@ impl Treatment {
     pub fn drops_all(&self) -> bool {
         self.dropped.stdout && self.dropped.stderr && self.dropped.unknown
     }
+}
+
+/// What becomes of a field of the record that has the name of one to be added.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Existing {
+    /// It goes.
+    #[default]
+    Replace,
+    /// It stays, and nothing is added under that name.
+    Keep,
+    /// It stays as far as nothing is added: of two maps the pairs of both, ours where both have a key.
+    Merge,
 }
 
 /// One thing per stream of a container.
@@ -107,28 +118,4 @@ impl<T> Streams<T> {
 pub trait LineParser: Send + Sync {
     /// Puts the fields of `text` into `fields`; `None` if it does not match. The time is the line's own, if it has one.
     fn parse(&self, text: &[u8], fields: &mut Object) -> Option<Option<Time>>;
-}
-
-/// Chooses the treatment of each record of a chunk.
-pub trait Choose {
-    /// How to treat a record; `None` passes it as it is.
-    fn choose(&mut self, event: &Event<'_>, body: Map<'_>) -> Option<&Treatment>;
-
-    /// How records tell their stream.
-    fn stream(&self) -> StreamOf {
-        |body| body.get(b"stream").and_then(text)
-    }
-}
-
-/// Finds the name of a record's stream.
-pub type StreamOf = for<'a> fn(Map<'a>) -> Option<&'a [u8]>;
-
-/// The same for all records, as where the tag names the container.
-pub struct Always<'a>(pub &'a Treatment);
-
-impl Choose for Always<'_> {
-    #[inline]
-    fn choose(&mut self, _: &Event<'_>, _: Map<'_>) -> Option<&Treatment> {
-        Some(self.0)
-    }
 }

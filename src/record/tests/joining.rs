@@ -11,10 +11,7 @@ use crate::record::{
         write,
     },
     runtime_line::partial::{Limits, Parts},
-    splice::{
-        Lines, Outcome, splice_overdue, splice_raw,
-        treatment::{Always, Treatment},
-    },
+    splice::{Lines, Outcome, choose::Always, splice_overdue, splice_raw, treatment::Treatment},
 };
 
 const LIMITS: Limits = Limits { line: 1 << 20, age: Duration::from_secs(3600), total: 1 << 24 };
