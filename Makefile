@@ -49,7 +49,7 @@ test: rust
 	@mkdir -p target && rm -f $(ROSTER)
 	@if command -v $(GO) >/dev/null 2>&1; then $(MAKE) --no-print-directory servers \
 	    || echo 'The real API servers could not be built: stand-ins serve.' >&2; fi
-	@export FLB_KUBE_ROSTER=$(ROSTER); $(CARGO) test --no-fail-fast; status=$$?; \
+	@export FLB_KUBE_ROSTER=$(ROSTER); $(CARGO) test --workspace --no-fail-fast; status=$$?; \
 	    $(MAKE) --no-print-directory bindings || status=1; \
 	    sh tests/servers/summary.sh $(ROSTER); exit $$status
 
@@ -63,13 +63,13 @@ fuzz: rust
 	@CARGO='$(CARGO)' sh fuzz/run.sh
 
 lint: rust
-	$(CARGO) fmt --check
-	$(CARGO) clippy --all-targets -- -D warnings
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --no-deps --document-private-items
-	$(CARGO) test --test options_reference
+	$(CARGO) test --test repo options_reference::
 
 docs: rust
-	BLESS=1 $(CARGO) test --test options_reference
+	BLESS=1 $(CARGO) test --test repo options_reference::
 
 # The chain bench loads the plugins into a real host, so the shared object is made first.
 bench: rust

@@ -3,10 +3,6 @@
 //! Runs alternate, so that a change of the machine's speed meets both; the spread of the ratios is the noise. The
 //! host is found as the tests find it. Without one the bench says so and ends. Results: `target/bench.json`.
 
-#[allow(dead_code, reason = "the tests use more of it")]
-#[path = "../tests/support/servers/mod.rs"]
-mod servers;
-
 use std::{
     env, fmt, fs,
     io::{self, Read as _, Write as _},
@@ -16,7 +12,7 @@ use std::{
     thread,
 };
 
-use servers::fluent_bit;
+use flb_kube_testing::servers::fluent_bit;
 
 const DEFAULT_LINES: usize = 500_000;
 const DEFAULT_RUNS: usize = 5;

@@ -4,14 +4,11 @@
 //! Shows that every line arrives once, in order within its stream, with its pod's metadata, and every event once; on
 //! each host that this machine has, with real servers and with stand-ins. What is missing is named on the roster.
 
-#[allow(dead_code, reason = "the demo uses more of it")]
-#[path = "support/rig/mod.rs"]
-mod rig;
-#[path = "support/scene/mod.rs"]
-mod scene;
-
-use rig::{cluster::Cluster, host::Host, logs::Logs, servers::roster};
-use scene::Scene;
+use flb_kube_testing::{
+    rig::{cluster::Cluster, host::Host, logs::Logs},
+    scene::Scene,
+    servers::roster,
+};
 
 #[test]
 fn lines_and_events_arrive_through_the_stand_in_host_with_stand_in_servers() {

@@ -1,16 +1,10 @@
-//! What the watch tells the operator. A file of its own, since a process has one log.
-
-#[path = "support/apiserver/mod.rs"]
-mod apiserver;
-#[path = "support/told.rs"]
-mod told;
+//! What the watch tells the operator. A binary of its own, since a process has one log.
 
 use std::{
     fs,
     time::{Duration, Instant},
 };
 
-use apiserver::{ApiServer, Fault, Verb};
 use flb_kube::{
     kube::{
         api::connection::ClientConfig,
@@ -19,7 +13,10 @@ use flb_kube::{
     },
     runtime::Owner,
 };
-use told::Log;
+use flb_kube_testing::{
+    apiserver::{ApiServer, Fault, Verb},
+    told::Log,
+};
 use tracing::Level;
 
 #[test]

@@ -3,9 +3,6 @@
 //! `make demo` runs it. Every part is real where this machine has it, else its stand-in; the last lines say which.
 //! With `--stand-ins` all of them are. What it started ends with it, also on Ctrl-C.
 
-#[allow(dead_code, reason = "the end-to-end tests use more of it")]
-#[path = "../../tests/support/rig/mod.rs"]
-mod rig;
 mod shop;
 mod table;
 
@@ -20,12 +17,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rig::{
-    cluster::Cluster,
-    config::Config,
-    host::Host,
-    logs::Logs,
-    node::Node,
+use flb_kube_testing::{
+    rig::{cluster::Cluster, config::Config, host::Host, logs::Logs, node::Node},
     servers::{kubernetes::Programs, process::Process, victoria_logs::VictoriaLogs},
 };
 use serde_json::Value;

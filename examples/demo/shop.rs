@@ -5,10 +5,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use flb_kube_testing::rig::{cluster::Cluster, logs::Logs, node::Node};
 use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
-
-use crate::rig::{cluster::Cluster, logs::Logs, node::Node};
 
 /// What the demo runs on.
 pub(crate) struct Shop {

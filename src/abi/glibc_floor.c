@@ -3,7 +3,7 @@
  * images). build.rs tells the linker to send calls of these functions here (--wrap), and here they bind to the
  * version that every glibc has: 2.32 to 2.34 moved them between libraries, with the same behaviour.
  *
- * Invariant: each wrapper only calls on. tests/exports.rs finds what is missing here.
+ * Invariant: each wrapper only calls on. tests/host/exports.rs finds what is missing here.
  */
 #define _GNU_SOURCE
 #include <pthread.h>

@@ -2,7 +2,7 @@
  * Hooks that zstd looks for by weak symbols, so that a program may trace it. Left open, a host that defines them would
  * be called by our zstd; here they are ours, and trace nothing.
  *
- * Invariant: tests/exports.rs finds no symbol of zstd outside.
+ * Invariant: tests/host/exports.rs finds no symbol of zstd outside.
  */
 #include <stddef.h>
 

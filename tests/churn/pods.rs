@@ -11,9 +11,8 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
+use flb_kube_testing::rig::cluster::Cluster;
 use serde_json::{Value, json};
-
-use crate::rig::cluster::Cluster;
 
 pub(crate) const NODE: &str = "churn-node";
 pub(crate) const NAMESPACE: &str = "churn";

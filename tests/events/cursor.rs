@@ -2,12 +2,11 @@
 
 use std::path::Path;
 
-use rusqlite::Connection;
-
-use crate::{
+use flb_kube_testing::{
     apiserver::{ApiServer, Fault, Seen, Verb},
-    rig::{Record, Rig, event, versions},
+    collecting::{Record, Rig, event, versions},
 };
+use rusqlite::Connection;
 
 fn watches(server: &ApiServer) -> Vec<Seen> {
     server.requests().into_iter().filter(|seen| seen.verb == Verb::Watch).collect()

@@ -8,12 +8,12 @@ use flb_kube::{
     plugins::in_kube_events::{KubeEvents, KubeEventsOptions},
     runtime::{Owner, Tasks},
 };
-
-use crate::{
+use flb_kube_testing::{
     apiserver::{ApiServer, Fault, Verb},
-    records::line,
-    rig::{Rig, event, versions},
+    collecting::{Rig, event, versions},
 };
+
+use crate::records::line;
 
 /// Starts, lets `fault` meet the first watch, and expects the same three events as without it.
 fn survives(verb: Verb, fault: Fault) {

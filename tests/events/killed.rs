@@ -13,10 +13,9 @@ use flb_kube::{
     plugins::in_kube_events::{KubeEvents, KubeEventsOptions},
     runtime::{Owner, Tasks},
 };
-
-use crate::{
+use flb_kube_testing::{
     apiserver::ApiServer,
-    rig::{DEADLINE, Record, event, records, versions},
+    collecting::{DEADLINE, Record, event, records, versions},
 };
 
 const FOLDER: &str = "FLB_KUBE_TEST_FOLDER";

@@ -1,11 +1,10 @@
 //! What a record is: its body, its time, and that lists and watches give the same.
 
-use serde_json::{Value, json};
-
-use crate::{
+use flb_kube_testing::{
     apiserver::{ApiServer, Fault, Verb},
-    rig::{Record, Rig, event},
+    collecting::{Record, Rig, event},
 };
+use serde_json::{Value, json};
 
 /// A line of a watch with this object.
 pub fn line(kind: &str, object: &str) -> Fault {

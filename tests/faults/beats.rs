@@ -9,10 +9,9 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
+use flb_kube_testing::{rig::host::Host, servers::process::Process};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-
-use crate::rig::{host::Host, servers::process::Process};
 
 /// The pod that the beats are of.
 pub(crate) const POD: &str = "web-1";

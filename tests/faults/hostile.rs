@@ -8,17 +8,15 @@ use std::{
     time::{Duration, Instant},
 };
 
+use flb_kube_testing::{
+    apiserver::{ApiServer, Verb},
+    rig::host::Host,
+    servers::{free_port, process::Process, roster},
+};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::{
-    beats::{LIMIT, NODE, host, pod, tag},
-    rig::{
-        apiserver::{ApiServer, Verb},
-        host::Host,
-        servers::{free_port, process::Process, roster},
-    },
-};
+use crate::beats::{LIMIT, NODE, host, pod, tag};
 
 /// A host whose filter knows the pods of `server`, with these inputs and outputs.
 fn start(host: &Host, server: &ApiServer, inputs: &str, outputs: &str) -> (TempDir, Process) {

@@ -1,14 +1,14 @@
 //! Troubles of the real kube-apiserver.
 
+use flb_kube_testing::servers::{
+    kubernetes::{Kubernetes, Programs},
+    roster,
+};
 use serde_json::json;
 
 use crate::{
     beats::{Heart, POD, host, pod, trouble},
     proxy::Proxy,
-    rig::servers::{
-        kubernetes::{Kubernetes, Programs},
-        roster,
-    },
 };
 
 const NAMESPACE: &str = "faults";

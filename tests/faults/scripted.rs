@@ -2,10 +2,9 @@
 
 use std::{fs, sync::Mutex, thread, time::Duration};
 
-use crate::{
-    beats::{Heart, POD, host, now, pod, trouble},
-    rig::apiserver::{ApiServer, Fault, Verb},
-};
+use flb_kube_testing::apiserver::{ApiServer, Fault, Verb};
+
+use crate::beats::{Heart, POD, host, now, pod, trouble};
 
 /// A trouble: how it begins.
 struct Case {

@@ -1,14 +1,6 @@
 //! The filter in this process: its parsers, its options, chunks for it and what it makes of them.
 
-#![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
-
-use std::{
-    collections::HashMap,
-    env,
-    ops::Deref,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{collections::HashMap, env, ops::Deref, path::PathBuf, sync::Arc};
 
 use flb_kube::{
     kube::Verbatim,
@@ -112,7 +104,7 @@ fn read_time(text: &[u8]) -> Option<(u64, u32)> {
 
 /// The folder of the built-in filter's own cases; where it is absent, that is said.
 pub fn built_in_cases() -> Option<PathBuf> {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus");
+    let beside = crate::root().join("../shared/corpus");
     let folder = env::var_os("FLB_KUBE_CORPUS").map_or(beside, PathBuf::from).join("kubernetes");
     if folder.exists() {
         return Some(folder);
@@ -122,13 +114,16 @@ pub fn built_in_cases() -> Option<PathBuf> {
 }
 
 /// A filter, and the work beside it, which ends with its tasks.
-pub struct Running(KubeFilter, Tasks);
+pub struct Running {
+    filter: KubeFilter,
+    _tasks: Tasks,
+}
 
 impl Deref for Running {
     type Target = KubeFilter;
 
     fn deref(&self) -> &KubeFilter {
-        &self.0
+        &self.filter
     }
 }
 
@@ -140,7 +135,7 @@ fn load(host: &dyn Host, options: &[(&str, &str)]) -> Result<Running, Refusal> {
         last.map(|(_, value)| (*value).to_owned())
     };
     let options = KubeOptions::load(&written).expect("good options");
-    KubeFilter::start(options, tasks.clone(), host).map(|filter| Running(filter, tasks))
+    KubeFilter::start(options, tasks.clone(), host).map(|filter| Running { filter, _tasks: tasks })
 }
 
 /// Starts the filter with these options.

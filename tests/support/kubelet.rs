@@ -3,13 +3,11 @@
 //! Serves tests: a real kubelet needs a container runtime. It answers as one does: a list without a version, `null`
 //! where there are no pods, refusals as plain text.
 
-#![allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "each test file uses its part")]
-
 use std::{
     collections::VecDeque,
     io::{self, Read as _, Write as _},
     net::{TcpListener, TcpStream},
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread::Builder,
     time::{Duration, Instant},
@@ -61,7 +59,7 @@ pub struct Kubelet {
 
 /// A file of the certificates that tests use.
 pub fn fixture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/tls").join(name)
+    crate::root().join("tests/support/tls").join(name)
 }
 
 impl Kubelet {

@@ -1,7 +1,5 @@
 //! JSON whose keys keep their order, as msgpack values.
 
-#![allow(dead_code, unreachable_pub, clippy::panic, reason = "each test file uses its part")]
-
 use flb_kube::kube::Verbatim;
 use rmpv::Value;
 

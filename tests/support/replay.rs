@@ -3,8 +3,6 @@
 //! Serves the tests that show the filter in its place. The cases are in the folder that env `FLB_KUBE_CORPUS` names, or
 //! beside the repository. Each is a host of its own, which mostly waits: several run at a time.
 
-#![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
-
 use std::{
     env, fs,
     path::{Path, PathBuf},
@@ -26,7 +24,7 @@ const AT_A_TIME: usize = 16;
 
 /// The folder of cases; where it is absent, the summary says so.
 pub fn corpus(case: &str) -> Option<PathBuf> {
-    let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus");
+    let beside = || crate::root().join("../shared/corpus");
     let corpus = env::var_os("FLB_KUBE_CORPUS").map_or_else(beside, PathBuf::from);
     let python = Command::new("python3").arg("--version").output();
     if corpus.join("replay.py").is_file() && python.is_ok() {

@@ -1,7 +1,5 @@
 //! The log, kept for those who ask what was told.
 
-#![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
-
 use std::{
     fmt::{Debug, Write as _},
     sync::{Arc, Mutex, PoisonError},

@@ -10,11 +10,11 @@ use crate::{
 };
 
 /// A running server.
-pub(crate) struct RealServer(VictoriaLogs);
+pub struct RealServer(VictoriaLogs);
 
 impl RealServer {
     /// Starts one with further flags; `None`, and a word in the summary, where there is no program.
-    pub(crate) fn start(flags: &[&str]) -> Option<Self> {
+    pub fn start(flags: &[&str]) -> Option<Self> {
         let Some(program) = VictoriaLogs::program() else {
             roster::skipped(
                 "the output's cases on VictoriaLogs",
@@ -28,12 +28,12 @@ impl RealServer {
     }
 
     /// Its address, for the option `url`.
-    pub(crate) fn url(&self) -> String {
+    pub fn url(&self) -> String {
         self.0.url()
     }
 
     /// All rows of a tenant, by time.
-    pub(crate) fn rows(&self, tenant: (u32, u32)) -> Vec<Row> {
+    pub fn rows(&self, tenant: (u32, u32)) -> Vec<Row> {
         let found = self.0.query_of(tenant, "* | limit 1000000");
         let mut rows: Vec<Row> = found.into_iter().map(|line| row(line, tenant)).collect();
         rows.sort_by_key(|row| row.time);

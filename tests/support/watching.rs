@@ -1,7 +1,5 @@
 //! What tests of the pod watch have in common.
 
-#![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
-
 use std::{
     fs,
     path::PathBuf,

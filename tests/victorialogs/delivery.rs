@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::{sink::Answer, *};
+use flb_kube_testing::sink::Answer;
+
+use super::*;
 
 #[test]
 fn a_record_that_the_server_refuses_is_dropped_alone() {

@@ -5,13 +5,14 @@ use std::{
     sync::{Mutex, Once},
 };
 
+use flb_kube_testing::sink::Answer;
 use tracing::{
     Event, Metadata, Subscriber,
     field::{Field, Visit},
     span,
 };
 
-use super::{sink::Answer, *};
+use super::*;
 
 static LINES: Mutex<Vec<String>> = Mutex::new(Vec::new());
 

@@ -3,14 +3,6 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "what can't be set up fails the test right there")]
 
-#[allow(dead_code, reason = "the end-to-end tests use more of it")]
-#[path = "../support/servers/mod.rs"]
-mod servers;
-#[path = "../support/sink/mod.rs"]
-mod sink;
-#[path = "../support/victorialogs.rs"]
-mod victorialogs;
-
 /// Runs each case on the sink, and on the real server where there is one.
 macro_rules! on_both {
     ($($case:ident)*) => {
@@ -45,9 +37,11 @@ use flb_kube::{
     runtime::{Owner, Tasks},
     victorialogs::tally::Reason,
 };
+use flb_kube_testing::{
+    sink::{Row, Sink},
+    victorialogs::RealServer,
+};
 use rmpv::Value;
-use sink::{Row, Sink};
-use victorialogs::RealServer;
 
 /// Where rows arrive: the sink or a real server.
 trait Server {

@@ -58,7 +58,7 @@ impl Fault {
 
 /// A fault, for whom, and how many times.
 #[derive(Debug)]
-pub struct Rule {
+pub(super) struct Rule {
     verb: Verb,
     resource: String,
     times: usize,
@@ -66,13 +66,13 @@ pub struct Rule {
 }
 
 impl Rule {
-    pub fn new(verb: Verb, resource: &str, times: usize, fault: Fault) -> Self {
+    pub(super) fn new(verb: Verb, resource: &str, times: usize, fault: Fault) -> Self {
         Self { verb, resource: resource.to_owned(), times, fault }
     }
 }
 
 /// Takes the fault that a request is to meet.
-pub fn meet(rules: &mut Vec<Rule>, verb: Verb, resource: &str) -> Option<Fault> {
+pub(super) fn meet(rules: &mut Vec<Rule>, verb: Verb, resource: &str) -> Option<Fault> {
     let at = rules.iter().position(|rule| rule.verb == verb && rule.resource == resource)?;
     let rule = &mut rules[at];
     rule.times = rule.times.saturating_sub(1);
@@ -84,10 +84,10 @@ pub fn meet(rules: &mut Vec<Rule>, verb: Verb, resource: &str) -> Option<Fault> 
 }
 
 /// The bytes of an answer's body.
-pub type Pieces = BoxStream<'static, Result<Bytes, io::Error>>;
+pub(super) type Pieces = BoxStream<'static, Result<Bytes, io::Error>>;
 
 /// Lets the body's bytes meet the fault.
-pub fn shape(pieces: Pieces, fault: Option<&Fault>) -> Pieces {
+pub(super) fn shape(pieces: Pieces, fault: Option<&Fault>) -> Pieces {
     match fault {
         Some(&Fault::Split(size)) => split(pieces, size.max(1)),
         Some(&Fault::Cut(after)) => {

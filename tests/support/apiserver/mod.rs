@@ -4,8 +4,6 @@
 //! It knows no schema: a resource is whatever lies under `/api/v1` or `/apis/<group>/<version>`. Invariant: what a
 //! client can tell from HTTP (versions, pages, events, conflicts) is as with the real one.
 
-#![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
-
 mod fault;
 mod objects;
 mod serve;

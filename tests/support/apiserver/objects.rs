@@ -12,7 +12,7 @@ type Key = (String, String, String);
 
 /// Why a request fails, as a Status says it.
 #[derive(Debug)]
-pub struct Denial {
+pub(super) struct Denial {
     pub code: u16,
     pub reason: &'static str,
     pub message: String,
@@ -20,7 +20,7 @@ pub struct Denial {
 
 /// What happened to one object.
 #[derive(Debug, Clone)]
-pub struct Change {
+pub(super) struct Change {
     pub version: u64,
     pub key: Key,
     pub before: Option<Value>,
@@ -29,7 +29,7 @@ pub struct Change {
 
 /// Which objects of a resource are asked for.
 #[derive(Debug, Clone, Default)]
-pub struct Selection {
+pub(super) struct Selection {
     pub resource: String,
     pub namespace: Option<String>,
     /// Paths like `spec.nodeName`, whether they have to be equal, and to what.
@@ -38,7 +38,7 @@ pub struct Selection {
 
 impl Selection {
     /// Reads a `fieldSelector`.
-    pub fn new(resource: &str, namespace: Option<&str>, fields: &str) -> Self {
+    pub(super) fn new(resource: &str, namespace: Option<&str>, fields: &str) -> Self {
         let term = |term: &str| {
             let (path, value) = term.split_once('=')?;
             let (path, equal) = match path.strip_suffix('!') {
@@ -54,7 +54,7 @@ impl Selection {
         }
     }
 
-    pub fn holds(&self, key: &Key, object: &Value) -> bool {
+    pub(super) fn holds(&self, key: &Key, object: &Value) -> bool {
         key.0 == self.resource
             && self.namespace.as_ref().is_none_or(|namespace| *namespace == key.1)
             && self.fields.iter().all(|(path, equal, value)| {
@@ -65,14 +65,14 @@ impl Selection {
 }
 
 /// A page of a list.
-pub struct Page {
+pub(super) struct Page {
     pub version: u64,
     pub items: Vec<Value>,
     pub continues: Option<String>,
     pub remaining: usize,
 }
 
-pub struct Objects {
+pub(super) struct Objects {
     version: u64,
     objects: BTreeMap<Key, Value>,
     history: Vec<Change>,
@@ -84,7 +84,7 @@ pub struct Objects {
 }
 
 impl Objects {
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
             version: 1,
             objects: BTreeMap::new(),
@@ -95,12 +95,12 @@ impl Objects {
         }
     }
 
-    pub fn version(&self) -> u64 {
+    pub(super) fn version(&self) -> u64 {
         self.version
     }
 
     /// Creates or replaces, with what the server adds to every object.
-    pub fn put(&mut self, mut object: Value) -> u64 {
+    pub(super) fn put(&mut self, mut object: Value) -> u64 {
         let kind = object["kind"].as_str().expect("an object has a kind").to_owned();
         let name = object["metadata"]["name"].as_str().expect("an object has a name").to_owned();
         let namespace = object["metadata"]["namespace"].as_str().unwrap_or_default().to_owned();
@@ -118,7 +118,12 @@ impl Objects {
         self.version
     }
 
-    pub fn create(&mut self, resource: &str, namespace: &str, mut object: Value) -> Result<Value, Denial> {
+    pub(super) fn create(
+        &mut self,
+        resource: &str,
+        namespace: &str,
+        mut object: Value,
+    ) -> Result<Value, Denial> {
         if !object["metadata"].is_object() {
             object["metadata"] = json!({});
         }
@@ -150,7 +155,7 @@ impl Objects {
     }
 
     /// Replaces an object that is there, if it has not changed since the caller read it.
-    pub fn update(
+    pub(super) fn update(
         &mut self,
         resource: &str,
         namespace: &str,
@@ -170,7 +175,7 @@ impl Objects {
     }
 
     /// Merges a patch into an object that is there.
-    pub fn patch(
+    pub(super) fn patch(
         &mut self,
         resource: &str,
         namespace: &str,
@@ -182,7 +187,7 @@ impl Objects {
         self.update(resource, namespace, name, object)
     }
 
-    pub fn delete(&mut self, resource: &str, namespace: &str, name: &str) -> Option<(u64, Value)> {
+    pub(super) fn delete(&mut self, resource: &str, namespace: &str, name: &str) -> Option<(u64, Value)> {
         let key = (resource.to_owned(), namespace.to_owned(), name.to_owned());
         let object = self.objects.remove(&key)?;
         self.version += 1;
@@ -190,27 +195,27 @@ impl Objects {
         Some((self.version, object))
     }
 
-    pub fn get(&self, resource: &str, namespace: &str, name: &str) -> Option<Value> {
+    pub(super) fn get(&self, resource: &str, namespace: &str, name: &str) -> Option<Value> {
         self.objects.get(&(resource.to_owned(), namespace.to_owned(), name.to_owned())).cloned()
     }
 
-    pub fn all(&self, resource: &str) -> Vec<Value> {
+    pub(super) fn all(&self, resource: &str) -> Vec<Value> {
         self.select(&Selection::new(resource, None, ""))
     }
 
-    pub fn select(&self, selection: &Selection) -> Vec<Value> {
+    pub(super) fn select(&self, selection: &Selection) -> Vec<Value> {
         let chosen = self.objects.iter().filter(|(key, object)| selection.holds(key, object));
         chosen.map(|(_, object)| object.clone()).collect()
     }
 
     /// The first page of a list.
-    pub fn list(&mut self, selection: &Selection, limit: usize) -> Page {
+    pub(super) fn list(&mut self, selection: &Selection, limit: usize) -> Page {
         let items = self.select(selection).into();
         self.page(self.version, items, limit)
     }
 
     /// A further page.
-    pub fn next(&mut self, token: &str, limit: usize) -> Result<Page, Denial> {
+    pub(super) fn next(&mut self, token: &str, limit: usize) -> Result<Page, Denial> {
         let (version, items) = self.begun.remove(token).ok_or_else(gone)?;
         Ok(self.page(version, items, limit))
     }
@@ -228,16 +233,16 @@ impl Objects {
     }
 
     /// Whether a watch can begin at `version`, or its past is forgotten.
-    pub fn reaches(&self, version: u64) -> Result<(), Denial> {
+    pub(super) fn reaches(&self, version: u64) -> Result<(), Denial> {
         if version < self.oldest { Err(gone()) } else { Ok(()) }
     }
 
     /// What happened after `version`.
-    pub fn since(&self, version: u64) -> Vec<Change> {
+    pub(super) fn since(&self, version: u64) -> Vec<Change> {
         self.history.iter().filter(|change| change.version > version).cloned().collect()
     }
 
-    pub fn compact(&mut self) {
+    pub(super) fn compact(&mut self) {
         // Other resources move the version as well, so that the one a client holds is always the older.
         self.version += 1;
         self.oldest = self.version;
@@ -287,7 +292,7 @@ fn uid(number: u64) -> String {
 }
 
 /// The time as the API writes it.
-pub fn now() -> String {
+pub(super) fn now() -> String {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs();
     let (days, seconds) = (since / 86_400, since % 86_400);
     // Civil date from days since 1970, by counting eras of 400 years from March 1st of year 0.

@@ -31,7 +31,7 @@ use super::{
 type Answer = Response<UnsyncBoxBody<Bytes, std::io::Error>>;
 
 /// Serves until told to stop; connections end with it.
-pub fn run(listener: TcpListener, shared: Arc<Shared>, mut stopped: watch::Receiver<bool>) {
+pub(super) fn run(listener: TcpListener, shared: Arc<Shared>, mut stopped: watch::Receiver<bool>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
         listener.set_nonblocking(true).expect("a non-blocking listener");
@@ -74,7 +74,6 @@ struct Target {
     resource: String,
     namespace: Option<String>,
     name: Option<String>,
-    subresource: Option<String>,
 }
 
 impl Target {
@@ -91,7 +90,7 @@ impl Target {
             rest => (None, rest),
         };
         let part = |at: usize| rest.get(at).map(|part| (*part).to_owned());
-        Some(Self { version, resource: part(0)?, namespace, name: part(1), subresource: part(2) })
+        Some(Self { version, resource: part(0)?, namespace, name: part(1) })
     }
 
     fn space(&self) -> &str {
@@ -297,7 +296,7 @@ fn scripted(code: u16, seen: &Seen) -> Denial {
 }
 
 /// A Status as the API writes it.
-pub fn status(denial: &Denial) -> Value {
+pub(super) fn status(denial: &Denial) -> Value {
     json!({
         "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
         "message": denial.message, "reason": denial.reason, "code": denial.code,

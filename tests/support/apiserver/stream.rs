@@ -16,7 +16,7 @@ use super::{
 };
 
 /// What a client asked of a watch.
-pub struct Asked {
+pub(super) struct Asked {
     pub selection: Selection,
     /// Absent or 0: what there is comes first.
     pub version: Option<u64>,
@@ -38,7 +38,7 @@ struct Watch {
 }
 
 /// The body of a watch.
-pub fn watch(shared: &Arc<Shared>, asked: Asked) -> Pieces {
+pub(super) fn watch(shared: &Arc<Shared>, asked: Asked) -> Pieces {
     let deadline = asked.timeout.map(|timeout| Instant::now() + timeout);
     let mut watch = Watch {
         versions: shared.version.subscribe(),

@@ -2,8 +2,6 @@
 //!
 //! Serves the lifecycle tests. Invariant: whatever a test starts runs in a folder of its own, and ends with its value.
 
-#![allow(dead_code, clippy::panic, reason = "a test whose host fails has failed")]
-
 mod running;
 
 use std::{
@@ -13,9 +11,9 @@ use std::{
     sync::Mutex,
 };
 
-pub(crate) use running::{Holdings, Running, kill, processes_with};
+pub use running::{Holdings, Running, kill, processes_with};
 
-pub(crate) use crate::servers::built::{ALL, FILTER, INPUT, OUTPUT};
+pub use crate::servers::built::{ALL, FILTER, INPUT, OUTPUT};
 use crate::servers::{
     built::{self, links},
     fluent_bit, roster,
@@ -29,18 +27,18 @@ const EPOCHS: [&str; 17] = [
 
 /// A program that loads plugins.
 #[derive(Debug, Clone)]
-pub(crate) struct Host {
+pub struct Host {
     program: PathBuf,
     flags: Vec<String>,
     /// What it is, for a test's messages.
-    pub(crate) name: String,
-    pub(crate) version: (u32, u32, u32),
-    pub(crate) is_real: bool,
+    pub name: String,
+    pub version: (u32, u32, u32),
+    pub is_real: bool,
 }
 
 impl Host {
     /// The stand-in as one release.
-    pub(crate) fn stand_in(version: &str) -> Self {
+    pub fn stand_in(version: &str) -> Self {
         let program = built::stand_in_host();
         Self {
             program,
@@ -52,12 +50,12 @@ impl Host {
     }
 
     /// The stand-in as each epoch.
-    pub(crate) fn epochs() -> Vec<Self> {
+    pub fn epochs() -> Vec<Self> {
         EPOCHS.iter().map(|version| Self::stand_in(version)).collect()
     }
 
     /// Every stock host that this machine has.
-    pub(crate) fn real() -> Vec<Self> {
+    pub fn real() -> Vec<Self> {
         let programs = fluent_bit::programs();
         if programs.is_empty() {
             roster::skipped(
@@ -75,29 +73,29 @@ impl Host {
     }
 
     /// All of them.
-    pub(crate) fn all() -> Vec<Self> {
+    pub fn all() -> Vec<Self> {
         roster::stand_in("Fluent Bit", "the test host as all 17 epochs");
         Self::epochs().into_iter().chain(Self::real()).collect()
     }
 
     /// Those since a release.
-    pub(crate) fn since(major: u32, minor: u32, patch: u32) -> Vec<Self> {
+    pub fn since(major: u32, minor: u32, patch: u32) -> Vec<Self> {
         Self::all().into_iter().filter(|host| host.version >= (major, minor, patch)).collect()
     }
 
     /// The oldest and the newest stand-in, and the real ones: for cases that layouts have no part in.
-    pub(crate) fn few() -> Vec<Self> {
+    pub fn few() -> Vec<Self> {
         [Self::stand_in(EPOCHS[0]), Self::stand_in(EPOCHS[16])].into_iter().chain(Self::real()).collect()
     }
 
     /// With flags of the stand-in's own.
-    pub(crate) fn with(mut self, flags: &[&str]) -> Self {
+    pub fn with(mut self, flags: &[&str]) -> Self {
         self.flags.extend(flags.iter().map(ToString::to_string));
         self
     }
 
     /// A start in a folder of its own.
-    pub(crate) fn start(&self, config: &str) -> Start<'_> {
+    pub fn start(&self, config: &str) -> Start<'_> {
         Start {
             host: self,
             config: config.to_owned(),
@@ -109,7 +107,7 @@ impl Host {
     }
 
     /// What it prints about a plugin: `flag` is -i, -F or -o.
-    pub(crate) fn help(&self, flag: &str, plugin: &str) -> String {
+    pub fn help(&self, flag: &str, plugin: &str) -> String {
         let folder = tempfile::tempdir().expect("a folder");
         let mut command = Command::new(&self.program);
         command.args(&self.flags);
@@ -122,7 +120,7 @@ impl Host {
 }
 
 /// A host about to start.
-pub(crate) struct Start<'a> {
+pub struct Start<'a> {
     host: &'a Host,
     config: String,
     plugins: Vec<&'a str>,
@@ -133,36 +131,36 @@ pub(crate) struct Start<'a> {
 
 impl<'a> Start<'a> {
     /// Loads these plugins only.
-    pub(crate) fn plugins(mut self, plugins: &[&'a str]) -> Self {
+    pub fn plugins(mut self, plugins: &[&'a str]) -> Self {
         self.plugins = plugins.to_vec();
         self
     }
 
     /// Sets a variable of its environment.
-    pub(crate) fn environment(mut self, name: &str, value: &str) -> Self {
+    pub fn environment(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.to_owned(), value.to_owned()));
         self
     }
 
     /// Puts a file into the host's folder.
-    pub(crate) fn file(mut self, name: &'a str, text: &'a str) -> Self {
+    pub fn file(mut self, name: &'a str, text: &'a str) -> Self {
         self.files.push((name, text));
         self
     }
 
     /// The configuration is YAML.
-    pub(crate) fn yaml(mut self) -> Self {
+    pub fn yaml(mut self) -> Self {
         self.ending = "yaml";
         self
     }
 
     /// Starts it. `FOLDER` in the configuration stands for the host's own folder.
-    pub(crate) fn run(self) -> Running {
+    pub fn run(self) -> Running {
         self.run_with(|_, config| config)
     }
 
     /// Starts it after `prepare` has furnished its folder and finished the configuration.
-    pub(crate) fn run_with(self, prepare: impl FnOnce(&Path, String) -> String) -> Running {
+    pub fn run_with(self, prepare: impl FnOnce(&Path, String) -> String) -> Running {
         let folder = tempfile::tempdir().expect("a folder");
         for (name, text) in self.files {
             fs::write(folder.path().join(name), text).expect("a file can be written");
@@ -184,7 +182,7 @@ impl<'a> Start<'a> {
 }
 
 /// Runs `case` for each host, some at a time; names the host where it fails.
-pub(crate) fn each(hosts: Vec<Host>, case: impl Fn(&Host) + Sync) {
+pub fn each(hosts: Vec<Host>, case: impl Fn(&Host) + Sync) {
     const AT_ONCE: usize = 4;
     let queue = Mutex::new(hosts.into_iter());
     std::thread::scope(|scope| {

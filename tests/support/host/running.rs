@@ -12,10 +12,10 @@ use tempfile::TempDir;
 use crate::servers::{process::Process, wait_for};
 
 /// How long anything may take on a machine that is busy with other tests.
-pub(crate) const LIMIT: Duration = Duration::from_secs(60);
+pub(super) const LIMIT: Duration = Duration::from_secs(60);
 
 /// A started host with its folder.
-pub(crate) struct Running {
+pub struct Running {
     // In this order: the process ends before its folder goes.
     process: Process,
     folder: TempDir,
@@ -24,12 +24,12 @@ pub(crate) struct Running {
 
 /// What a process holds.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Holdings {
-    pub(crate) threads: usize,
+pub struct Holdings {
+    pub threads: usize,
     /// Without pipes: 3.2.10 itself leaves six behind at each reload, and the plugins use none.
-    pub(crate) descriptors: usize,
+    pub descriptors: usize,
     /// Kilobytes of memory of its own.
-    pub(crate) memory: usize,
+    pub memory: usize,
 }
 
 impl Running {
@@ -40,22 +40,22 @@ impl Running {
     }
 
     /// The host's own folder.
-    pub(crate) fn folder(&self) -> &Path {
+    pub fn folder(&self) -> &Path {
         self.folder.path()
     }
 
     /// All that it has printed.
-    pub(crate) fn log(&self) -> String {
+    pub fn log(&self) -> String {
         self.process.output()
     }
 
     /// How many lines of the log have `text`.
-    pub(crate) fn count(&self, text: &str) -> usize {
+    pub fn count(&self, text: &str) -> usize {
         self.log().lines().filter(|line| line.contains(text)).count()
     }
 
     /// Waits until `is_so`; false where it never is.
-    pub(crate) fn comes(&mut self, mut is_so: impl FnMut(&Self) -> bool) -> bool {
+    pub fn comes(&mut self, mut is_so: impl FnMut(&Self) -> bool) -> bool {
         let deadline = Instant::now() + LIMIT;
         while !is_so(self) {
             self.process.must_run();
@@ -68,32 +68,32 @@ impl Running {
     }
 
     /// Waits until `is_so`; shows the log where it never is.
-    pub(crate) fn wait(&mut self, what: &str, is_so: impl FnMut(&Self) -> bool) {
+    pub fn wait(&mut self, what: &str, is_so: impl FnMut(&Self) -> bool) {
         let came = self.comes(is_so);
         assert!(came, "{}: {what}: not within {LIMIT:?}\n{}", self.name, self.process.last_lines(40));
     }
 
     /// Waits until so many lines of the log have `text`.
-    pub(crate) fn wait_for_lines(&mut self, text: &str, count: usize) {
+    pub fn wait_for_lines(&mut self, text: &str, count: usize) {
         self.wait(&format!("{count} lines with '{text}'"), |host| host.count(text) >= count);
     }
 
     /// Waits for the end, whichever it is.
-    pub(crate) fn wait_for_end(&mut self) -> ExitStatus {
+    pub fn wait_for_end(&mut self) -> ExitStatus {
         wait_for(&format!("{} ends", self.name), LIMIT, || self.process.ended())
     }
 
-    pub(crate) fn signal(&self, name: &str) {
+    pub fn signal(&self, name: &str) {
         kill(self.process.id(), name);
     }
 
     /// Has it end, and shows the log where it does not end well.
-    pub(crate) fn stop(&mut self) {
+    pub fn stop(&mut self) {
         self.stop_within(LIMIT);
     }
 
     /// As `stop`, with a limit that the plugins must not stretch.
-    pub(crate) fn stop_within(&mut self, limit: Duration) {
+    pub fn stop_within(&mut self, limit: Duration) {
         match self.process.stop(limit) {
             Some(status) if status.success() => {}
             ending => panic!("{}: ended with {ending:?}\n{}", self.name, self.process.last_lines(40)),
@@ -101,7 +101,7 @@ impl Running {
     }
 
     /// What it holds now.
-    pub(crate) fn holdings(&self) -> Holdings {
+    pub fn holdings(&self) -> Holdings {
         let folder = format!("/proc/{}", self.process.id());
         let entries = |name: &str| fs::read_dir(format!("{folder}/{name}")).into_iter().flatten().flatten();
         let is_pipe =
@@ -115,13 +115,13 @@ impl Running {
 }
 
 /// Sends a signal to one process.
-pub(crate) fn kill(process: u32, signal: &str) {
+pub fn kill(process: u32, signal: &str) {
     let sent = Command::new("kill").args([&format!("-{signal}"), &process.to_string()]).status();
     assert!(sent.is_ok_and(|status| status.success()), "kill -{signal} {process}");
 }
 
 /// The processes whose command line has `text`.
-pub(crate) fn processes_with(text: &str) -> Vec<u32> {
+pub fn processes_with(text: &str) -> Vec<u32> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
     let numbers = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
     let has_it = |process: &u32| {

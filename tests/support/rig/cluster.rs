@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use serde_json::Value;
 
-use super::{
+use crate::{
     apiserver::ApiServer,
     servers::{
         api::Api,
@@ -16,7 +16,7 @@ use super::{
 const TOKEN: &str = "stand-in-token";
 
 /// Where pods, namespaces and events are.
-pub(crate) enum Cluster {
+pub enum Cluster {
     /// etcd and kube-apiserver, shared by the tests of this binary.
     Real(&'static Kubernetes),
     /// A scripted server of one test.
@@ -25,7 +25,7 @@ pub(crate) enum Cluster {
 
 impl Cluster {
     /// The real one, where this machine has it.
-    pub(crate) fn real() -> Option<Self> {
+    pub fn real() -> Option<Self> {
         let Some(programs) = Programs::find() else {
             roster::skipped("etcd and kube-apiserver", "not built: make servers builds them, with Go");
             return None;
@@ -37,7 +37,7 @@ impl Cluster {
     }
 
     /// The stand-in.
-    pub(crate) fn stand_in() -> Self {
+    pub fn stand_in() -> Self {
         let server = ApiServer::start();
         server.require_token(TOKEN);
         let api = Api::new(&server.url(), None, Some(TOKEN));
@@ -46,7 +46,7 @@ impl Cluster {
     }
 
     /// The API, with all rights.
-    pub(crate) fn api(&self) -> &Api {
+    pub fn api(&self) -> &Api {
         match self {
             Self::Real(kubernetes) => kubernetes.api(),
             Self::StandIn(parts) => &parts.1,
@@ -54,12 +54,12 @@ impl Cluster {
     }
 
     /// Creates `object` where its kind lives.
-    pub(crate) fn create(&self, object: &Value) -> Value {
+    pub fn create(&self, object: &Value) -> Value {
         self.api().create(&collection(object), object)
     }
 
     /// The lines by which a plugin reaches the API with the rights of a reader; files go to `folder`.
-    pub(crate) fn options(&self, folder: &Path) -> String {
+    pub fn options(&self, folder: &Path) -> String {
         let url = self.api().url();
         match self {
             Self::Real(kubernetes) => format!(
@@ -77,7 +77,7 @@ impl Cluster {
 }
 
 /// The path of the collection that `object` belongs to.
-pub(crate) fn collection(object: &Value) -> String {
+pub fn collection(object: &Value) -> String {
     let namespace = object["metadata"]["namespace"].as_str().unwrap_or_default();
     match object["kind"].as_str() {
         Some("Namespace") => "/api/v1/namespaces".to_owned(),

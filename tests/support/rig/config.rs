@@ -5,24 +5,24 @@ use std::path::Path;
 use super::{cluster::Cluster, logs::Logs, node::Node};
 
 /// What a configuration is made for.
-pub(crate) struct Config<'a> {
+pub struct Config<'a> {
     /// Where the cursor of the events goes.
-    pub(crate) folder: &'a Path,
+    pub folder: &'a Path,
     /// Whose events and pods.
-    pub(crate) cluster: &'a Cluster,
+    pub cluster: &'a Cluster,
     /// Whose log files.
-    pub(crate) node: &'a Node,
+    pub node: &'a Node,
     /// The node's name in the cluster.
-    pub(crate) node_name: &'a str,
+    pub node_name: &'a str,
     /// Further lines of the input of events.
-    pub(crate) events: &'a str,
+    pub events: &'a str,
     /// Where the rows go.
-    pub(crate) logs: &'a Logs,
+    pub logs: &'a Logs,
 }
 
 impl Config<'_> {
     /// In the classic format, which every release reads.
-    pub(crate) fn classic(&self) -> String {
+    pub fn classic(&self) -> String {
         let (pattern, prefix, url) = (self.node.pattern(), self.node.tag_prefix(), self.logs.url());
         let (api, node, events) = (self.cluster.options(self.folder), self.node_name, self.events);
         let cursor = self.folder.join("events.db");

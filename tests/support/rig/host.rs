@@ -6,11 +6,11 @@ use std::{
     process::Command,
 };
 
-use super::servers::{built, fluent_bit, process::Process, roster};
+use crate::servers::{built, fluent_bit, process::Process, roster};
 
 /// A program that loads plugins.
 #[derive(Debug, Clone)]
-pub(crate) enum Host {
+pub enum Host {
     /// `fluent-bit`.
     Real(PathBuf),
     /// The test host, made beside this program.
@@ -19,17 +19,17 @@ pub(crate) enum Host {
 
 impl Host {
     /// Every stock host that this machine has.
-    pub(crate) fn real() -> Vec<Self> {
+    pub fn real() -> Vec<Self> {
         fluent_bit::programs().into_iter().map(Self::Real).collect()
     }
 
     /// The stand-in.
-    pub(crate) fn stand_in() -> Self {
+    pub fn stand_in() -> Self {
         Self::StandIn(built::stand_in_host())
     }
 
     /// What it is, with its version.
-    pub(crate) fn name(&self) -> String {
+    pub fn name(&self) -> String {
         match self {
             Self::Real(program) => format!("Fluent Bit {}", fluent_bit::version(program)),
             Self::StandIn(_) => "the stand-in host".to_owned(),
@@ -37,7 +37,7 @@ impl Host {
     }
 
     /// Starts it in `folder` with the plugins and what `config` says beyond that.
-    pub(crate) fn start(&self, folder: &Path, config: &str) -> Process {
+    pub fn start(&self, folder: &Path, config: &str) -> Process {
         let program = match self {
             Self::Real(program) => {
                 roster::real("Fluent Bit", fluent_bit::version(program));

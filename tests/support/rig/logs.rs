@@ -3,13 +3,13 @@
 use k8s_openapi::jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use super::{
+use crate::{
     servers::{roster, victoria_logs::VictoriaLogs},
     sink::{Row, Sink},
 };
 
 /// Where the output delivers to.
-pub(crate) enum Logs {
+pub enum Logs {
     /// VictoriaLogs, asked with LogsQL.
     Real(VictoriaLogs),
     /// The sink.
@@ -18,7 +18,7 @@ pub(crate) enum Logs {
 
 impl Logs {
     /// The real one, where this machine has it.
-    pub(crate) fn real() -> Option<Self> {
+    pub fn real() -> Option<Self> {
         let Some(program) = VictoriaLogs::program() else {
             roster::skipped(
                 "VictoriaLogs",
@@ -31,13 +31,13 @@ impl Logs {
     }
 
     /// The stand-in.
-    pub(crate) fn stand_in() -> Self {
+    pub fn stand_in() -> Self {
         roster::stand_in("VictoriaLogs", "the sink");
         Self::StandIn(Sink::start())
     }
 
     /// Where the output sends to.
-    pub(crate) fn url(&self) -> String {
+    pub fn url(&self) -> String {
         match self {
             Self::Real(server) => server.url(),
             Self::StandIn(sink) => sink.url(),
@@ -45,7 +45,7 @@ impl Logs {
     }
 
     /// The rows whose `field` is `value`, oldest first, as flat objects of text.
-    pub(crate) fn rows(&self, field: &str, value: &str) -> Vec<Value> {
+    pub fn rows(&self, field: &str, value: &str) -> Vec<Value> {
         match self {
             Self::Real(server) => server.query(&format!("{field:?}:={value:?} | sort by (_time)")),
             Self::StandIn(sink) => {

@@ -7,30 +7,30 @@ use std::{
 };
 
 /// The log files of one node.
-pub(crate) struct Node {
+pub struct Node {
     containers: PathBuf,
 }
 
 impl Node {
     /// An empty node under `folder`.
-    pub(crate) fn new(folder: &Path) -> Self {
+    pub fn new(folder: &Path) -> Self {
         let containers = folder.join("var/log/containers");
         fs::create_dir_all(&containers).expect("a folder can be made");
         Self { containers }
     }
 
     /// The pattern of its log files.
-    pub(crate) fn pattern(&self) -> String {
+    pub fn pattern(&self) -> String {
         self.containers.join("*.log").display().to_string()
     }
 
     /// What comes before the file's name in a tag `kube.*`: the path, with dots for slashes.
-    pub(crate) fn tag_prefix(&self) -> String {
+    pub fn tag_prefix(&self) -> String {
         format!("kube{}.", self.containers.display().to_string().replace('/', "."))
     }
 
     /// Appends `lines` in CRI form to the log of a container.
-    pub(crate) fn append(&self, pod: &str, namespace: &str, container: &str, id: &str, lines: &[String]) {
+    pub fn append(&self, pod: &str, namespace: &str, container: &str, id: &str, lines: &[String]) {
         let path = self.containers.join(format!("{pod}_{namespace}_{container}-{id}.log"));
         let file = OpenOptions::new().create(true).append(true).open(path);
         let mut file: File = file.expect("a log file can be opened");
@@ -38,7 +38,7 @@ impl Node {
     }
 
     /// Copies a log file, written elsewhere, to the node.
-    pub(crate) fn adopt(&self, file: &Path) {
+    pub fn adopt(&self, file: &Path) {
         let name = file.file_name().expect("a file has a name");
         fs::copy(file, self.containers.join(name)).expect("a log file can be copied");
     }

@@ -3,8 +3,6 @@
 //!
 //! Serves the end-to-end tests. Expected metadata is read back from the API, never from what was sent to it.
 
-#![allow(clippy::panic, reason = "it is part of a test")]
-
 mod events;
 mod pods;
 
@@ -17,12 +15,8 @@ use std::{
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::rig::{
-    cluster::Cluster,
-    config::Config,
-    host::Host,
-    logs::Logs,
-    node::Node,
+use crate::{
+    rig::{cluster::Cluster, config::Config, host::Host, logs::Logs, node::Node},
     servers::{kubernetes::Kubernetes, process::Process},
 };
 
@@ -33,7 +27,7 @@ use pods::{Container, LINES};
 const ARRIVAL_LIMIT: Duration = Duration::from_secs(120);
 
 /// A stage of its own: no other scene shares its namespace or node.
-pub(crate) struct Scene {
+pub struct Scene {
     name: String,
     cluster: Cluster,
     logs: Logs,
@@ -43,7 +37,7 @@ pub(crate) struct Scene {
 
 impl Scene {
     /// Sets the stage.
-    pub(crate) fn new(name: &str, cluster: Cluster, logs: Logs) -> Self {
+    pub fn new(name: &str, cluster: Cluster, logs: Logs) -> Self {
         let folder = tempfile::Builder::new().prefix("flb-kube-scene-").tempdir().expect("a folder");
         let node = Node::new(folder.path());
         let labels = json!({ "team": "storefront" });
@@ -52,7 +46,7 @@ impl Scene {
     }
 
     /// Runs the scene and checks what arrived.
-    pub(crate) fn plays_on(&self, host: &Host) {
+    pub fn plays_on(&self, host: &Host) {
         let mut containers = pods::early(self);
         let mut events = Events::default();
         events.create(self, 0..15);
@@ -82,7 +76,7 @@ impl Scene {
 
     /// Runs the scene with a token that is known but may do nothing: lines arrive with what the tag says, and the
     /// host's log says which right is missing.
-    pub(crate) fn plays_without_rights_on(&self, host: &Host, kubernetes: &Kubernetes) {
+    pub fn plays_without_rights_on(&self, host: &Host, kubernetes: &Kubernetes) {
         let containers = pods::early(self);
         for container in &containers {
             container.log(self, 0..LINES);

@@ -12,7 +12,7 @@ use tokio::runtime::Runtime;
 const MERGE: &str = "application/merge-patch+json";
 
 /// An API server, as one user sees it.
-pub(crate) struct Api {
+pub struct Api {
     url: String,
     client: Client,
     runtime: Runtime,
@@ -20,7 +20,7 @@ pub(crate) struct Api {
 
 impl Api {
     /// Of the server at `url`, which `ca` vouches for, on behalf of the bearer of `token`.
-    pub(crate) fn new(url: &str, ca: Option<&Path>, token: Option<&str>) -> Self {
+    pub fn new(url: &str, ca: Option<&Path>, token: Option<&str>) -> Self {
         let mut runtime = tokio::runtime::Builder::new_multi_thread();
         let runtime = runtime.worker_threads(1).enable_all().build().expect("a runtime starts");
         let mut config = Config::new(url.parse().expect("a URL"));
@@ -33,12 +33,12 @@ impl Api {
     }
 
     /// Where the server is.
-    pub(crate) fn url(&self) -> &str {
+    pub fn url(&self) -> &str {
         &self.url
     }
 
     /// Creates `object` in the collection at `path`, with its status where it has one: there is no kubelet.
-    pub(crate) fn create(&self, path: &str, object: &Value) -> Value {
+    pub fn create(&self, path: &str, object: &Value) -> Value {
         let created = self.change(Request::post(path), "application/json", object);
         if object.get("status").is_none() {
             return created;
@@ -48,24 +48,24 @@ impl Api {
     }
 
     /// Changes the object at `path` by a merge patch.
-    pub(crate) fn patch(&self, path: &str, patch: &Value) -> Value {
+    pub fn patch(&self, path: &str, patch: &Value) -> Value {
         self.change(Request::patch(path), MERGE, patch)
     }
 
     /// Deletes the object at `path`, at once.
-    pub(crate) fn delete(&self, path: &str) {
+    pub fn delete(&self, path: &str) {
         let options = json!({ "kind": "DeleteOptions", "apiVersion": "v1", "gracePeriodSeconds": 0 });
         self.change(Request::delete(path), "application/json", &options);
     }
 
     /// Reads the object or list at `path`.
-    pub(crate) fn get(&self, path: &str) -> Value {
+    pub fn get(&self, path: &str) -> Value {
         let text = self.text(path).unwrap_or_else(|error| panic!("{path}: {error}"));
         serde_json::from_str(&text).expect("the API answers with JSON")
     }
 
     /// Reads what is at `path`, as text.
-    pub(crate) fn text(&self, path: &str) -> Result<String, kube::Error> {
+    pub fn text(&self, path: &str) -> Result<String, kube::Error> {
         let request = Request::get(path).body(Vec::new()).expect("a request");
         self.runtime.block_on(self.client.request_text(request))
     }

@@ -11,7 +11,7 @@ use super::on_path;
 
 /// Every `fluent-bit` that is found: in the list FLUENT_BIT, on PATH, and where the vendor's packages install it,
 /// the newest of those first.
-pub(crate) fn programs() -> Vec<PathBuf> {
+pub fn programs() -> Vec<PathBuf> {
     let listed = env::var_os("FLUENT_BIT").filter(|list| !list.is_empty());
     let mut found: Vec<PathBuf> = listed.iter().flat_map(env::split_paths).collect();
     for path in &found {
@@ -38,6 +38,6 @@ pub(crate) fn programs() -> Vec<PathBuf> {
 }
 
 /// Which version `program` is.
-pub(crate) fn version(program: &Path) -> String {
+pub fn version(program: &Path) -> String {
     super::version(program, "--version")
 }

@@ -24,27 +24,27 @@ const NOBODY: &str = "nobody-token";
 
 /// The programs of a Kubernetes API.
 #[derive(Debug, Clone)]
-pub(crate) struct Programs {
+pub struct Programs {
     /// Stores.
-    pub(crate) etcd: PathBuf,
+    pub etcd: PathBuf,
     /// Answers.
-    pub(crate) apiserver: PathBuf,
+    pub apiserver: PathBuf,
 }
 
 impl Programs {
     /// Both, where this machine has both.
-    pub(crate) fn find() -> Option<Self> {
+    pub fn find() -> Option<Self> {
         Some(Self { etcd: find("ETCD", "etcd")?, apiserver: find("KUBE_APISERVER", "kube-apiserver")? })
     }
 
     /// Their versions, for the roster.
-    pub(crate) fn versions(&self) -> (String, String) {
+    pub fn versions(&self) -> (String, String) {
         (version(&self.etcd, "--version"), version(&self.apiserver, "--version"))
     }
 }
 
 /// A running API.
-pub(crate) struct Kubernetes {
+pub struct Kubernetes {
     api: Api,
     programs: Programs,
     apiserver: Process,
@@ -56,13 +56,13 @@ pub(crate) struct Kubernetes {
 
 impl Kubernetes {
     /// The one of this test binary: started by the first who asks, ended with the process.
-    pub(crate) fn shared() -> Option<&'static Self> {
+    pub fn shared() -> Option<&'static Self> {
         static SHARED: OnceLock<Option<Kubernetes>> = OnceLock::new();
         SHARED.get_or_init(|| Programs::find().map(|programs| Self::start(&programs))).as_ref()
     }
 
     /// Starts an API of its own.
-    pub(crate) fn start(programs: &Programs) -> Self {
+    pub fn start(programs: &Programs) -> Self {
         let folder =
             tempfile::Builder::new().prefix("flb-kube-api-").tempdir().expect("a folder can be made");
         write_credentials(folder.path());
@@ -86,18 +86,18 @@ impl Kubernetes {
     }
 
     /// Kills the API server and starts it again where it was.
-    pub(crate) fn crash(&mut self) {
+    pub fn crash(&mut self) {
         self.kill();
         self.start_again();
     }
 
     /// Kills the API server.
-    pub(crate) fn kill(&mut self) {
+    pub fn kill(&mut self) {
         self.apiserver.kill();
     }
 
     /// Starts the API server where it was.
-    pub(crate) fn start_again(&mut self) {
+    pub fn start_again(&mut self) {
         self.apiserver =
             start_apiserver(&self.programs.apiserver, self.folder.path(), &self.store, self.address);
         self.wait_until_ready();
@@ -105,7 +105,7 @@ impl Kubernetes {
 
     /// Kills the API server and starts it with a certificate of another authority and with other tokens, all of which
     /// its users find where the old ones were.
-    pub(crate) fn rotate(&mut self) {
+    pub fn rotate(&mut self) {
         self.kill();
         write_certificates(self.folder.path());
         write_tokens(self.folder.path(), "-rotated");
@@ -114,7 +114,7 @@ impl Kubernetes {
     }
 
     /// Kills both and starts them where they were, but with nothing stored: a cluster that was made anew.
-    pub(crate) fn begin_anew(&mut self) {
+    pub fn begin_anew(&mut self) {
         self.etcd.kill();
         self.apiserver.kill();
         fs::remove_dir_all(self.folder.path().join("etcd")).expect("a folder can be removed");
@@ -124,39 +124,39 @@ impl Kubernetes {
     }
 
     /// Lets the store forget every version before that of `object`.
-    pub(crate) fn compact(&self, object: &Value) {
+    pub fn compact(&self, object: &Value) {
         let revision = &object["metadata"]["resourceVersion"];
         let etcd = Api::new(&self.store, None, None);
         etcd.create("/v3/kv/compaction", &json!({ "revision": revision, "physical": true }));
     }
 
     /// The API, with all rights.
-    pub(crate) fn api(&self) -> &Api {
+    pub fn api(&self) -> &Api {
         &self.api
     }
 
     /// Where it listens.
-    pub(crate) fn address(&self) -> SocketAddr {
+    pub fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// The authority that signed the server's certificate.
-    pub(crate) fn ca_file(&self) -> PathBuf {
+    pub fn ca_file(&self) -> PathBuf {
         self.folder.path().join("ca.crt")
     }
 
     /// A token with the rights that flb-kube needs, and no more.
-    pub(crate) fn reader_token_file(&self) -> PathBuf {
+    pub fn reader_token_file(&self) -> PathBuf {
         self.folder.path().join("reader.token")
     }
 
     /// A token that is known but may do nothing.
-    pub(crate) fn nobody_token_file(&self) -> PathBuf {
+    pub fn nobody_token_file(&self) -> PathBuf {
         self.folder.path().join("nobody.token")
     }
 
     /// The end of the server's log.
-    pub(crate) fn last_lines(&self, count: usize) -> String {
+    pub fn last_lines(&self, count: usize) -> String {
         self.apiserver.last_lines(count)
     }
 

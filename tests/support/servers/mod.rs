@@ -4,15 +4,13 @@
 //! `make servers` puts it; it runs on loopback with a throw-away folder, and ends with its value or with this
 //! process, whichever is first. What took part and what was skipped goes to the roster.
 
-#![allow(clippy::panic, reason = "a test whose servers fail has failed")]
-
-pub(crate) mod api;
-pub(crate) mod built;
-pub(crate) mod fluent_bit;
-pub(crate) mod kubernetes;
-pub(crate) mod process;
-pub(crate) mod roster;
-pub(crate) mod victoria_logs;
+pub mod api;
+pub mod built;
+pub mod fluent_bit;
+pub mod kubernetes;
+pub mod process;
+pub mod roster;
+pub mod victoria_logs;
 
 use std::{
     env,
@@ -28,17 +26,17 @@ use std::{
 };
 
 /// How long a server may take to start, on a machine that is busy with other tests.
-pub(crate) const START_LIMIT: Duration = Duration::from_secs(120);
+pub const START_LIMIT: Duration = Duration::from_secs(120);
 
 /// Finds `program`: where `variable` says, on PATH, else what `make servers` built.
-pub(crate) fn find(variable: &str, program: &str) -> Option<PathBuf> {
+pub fn find(variable: &str, program: &str) -> Option<PathBuf> {
     if let Some(path) = env::var_os(variable).filter(|path| !path.is_empty()) {
         let path = PathBuf::from(path);
         assert!(path.is_file(), "{variable} says {}, which is no file", path.display());
         return Some(path);
     }
     on_path(program).or_else(|| {
-        let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/servers/bin").join(program);
+        let built = crate::root().join("tests/servers/bin").join(program);
         built.is_file().then_some(built)
     })
 }
@@ -50,7 +48,7 @@ fn on_path(program: &str) -> Option<PathBuf> {
 
 /// A port of 127.0.0.1 for a program that can't be told to choose one and say which. It is of a range from which the
 /// system gives none by itself, and a name in the system's memory keeps other test processes off it.
-pub(crate) fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     const RANGE: std::ops::Range<u32> = 20_000..30_000;
     static RESERVED: Mutex<Vec<UnixListener>> = Mutex::new(Vec::new());
     let count = RANGE.end - RANGE.start;
@@ -68,7 +66,7 @@ pub(crate) fn free_port() -> u16 {
 }
 
 /// The first word of what `program --version` prints that looks like a version.
-pub(crate) fn version(program: &Path, flag: &str) -> String {
+pub fn version(program: &Path, flag: &str) -> String {
     let output = Command::new(program).arg(flag).output();
     let text = output.map(|out| String::from_utf8_lossy(&out.stdout).into_owned()).unwrap_or_default();
     version_in(&text).unwrap_or("of unknown version").to_owned()
@@ -82,7 +80,7 @@ fn version_in(text: &str) -> Option<&str> {
 }
 
 /// Waits until `ready` gives a value; says what was awaited where it never does.
-pub(crate) fn wait_for<T>(what: &str, limit: Duration, mut ready: impl FnMut() -> Option<T>) -> T {
+pub fn wait_for<T>(what: &str, limit: Duration, mut ready: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + limit;
     loop {
         if let Some(value) = ready() {

@@ -19,7 +19,7 @@ kill -9 "$1" 2>/dev/null
 
 /// A running program.
 #[derive(Debug)]
-pub(crate) struct Process {
+pub struct Process {
     name: String,
     child: Child,
     watcher: Child,
@@ -28,12 +28,12 @@ pub(crate) struct Process {
 
 impl Process {
     /// Starts `command`, with its output in `log`.
-    pub(crate) fn start(name: &str, command: &mut Command, log: &Path) -> Self {
+    pub fn start(name: &str, command: &mut Command, log: &Path) -> Self {
         Self::start_in(name, command, log, None)
     }
 
     /// As `start`; where this process ends without stopping the program, its `folder` goes too.
-    pub(crate) fn start_in(name: &str, command: &mut Command, log: &Path, folder: Option<&Path>) -> Self {
+    pub fn start_in(name: &str, command: &mut Command, log: &Path, folder: Option<&Path>) -> Self {
         let file = File::create(log).expect("a log file can be made");
         let both = file.try_clone().expect("a file can be shared");
         let child = command
@@ -57,42 +57,42 @@ impl Process {
     }
 
     /// The process id.
-    pub(crate) fn id(&self) -> u32 {
+    pub fn id(&self) -> u32 {
         self.child.id()
     }
 
     /// Everything that the program has printed.
-    pub(crate) fn output(&self) -> String {
+    pub fn output(&self) -> String {
         String::from_utf8_lossy(&fs::read(&self.log).unwrap_or_default()).into_owned()
     }
 
     /// How the program ended, if it has.
-    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
+    pub fn ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().expect("a child can be asked for")
     }
 
     /// Panics with the end of the output if the program has ended.
-    pub(crate) fn must_run(&mut self) {
+    pub fn must_run(&mut self) {
         if let Some(status) = self.ended() {
             panic!("{} ended early ({status}):\n{}", self.name, self.last_lines(30));
         }
     }
 
     /// The end of the output.
-    pub(crate) fn last_lines(&self, count: usize) -> String {
+    pub fn last_lines(&self, count: usize) -> String {
         let output = self.output();
         let lines: Vec<&str> = output.lines().collect();
         lines[lines.len().saturating_sub(count)..].join("\n")
     }
 
     /// Ends the program without warning, as a crash would.
-    pub(crate) fn kill(&mut self) {
+    pub fn kill(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 
     /// Sends SIGTERM and waits; what does not end within `limit` is killed and gives `None`.
-    pub(crate) fn stop(&mut self, limit: Duration) -> Option<ExitStatus> {
+    pub fn stop(&mut self, limit: Duration) -> Option<ExitStatus> {
         if let Some(status) = self.ended() {
             return Some(status);
         }

@@ -6,17 +6,17 @@
 use std::{env, fmt::Display, fs::OpenOptions, io::Write as _};
 
 /// A real program took part.
-pub(crate) fn real(part: &str, version: impl Display) {
+pub fn real(part: &str, version: impl Display) {
     enter("real", part, version);
 }
 
 /// A stand-in took a part's place.
-pub(crate) fn stand_in(part: &str, why: impl Display) {
+pub fn stand_in(part: &str, why: impl Display) {
     enter("stand-in", part, why);
 }
 
 /// A case did not run.
-pub(crate) fn skipped(case: &str, why: impl Display) {
+pub fn skipped(case: &str, why: impl Display) {
     enter("skipped", case, why);
 }
 

@@ -17,7 +17,7 @@ use super::{START_LIMIT, find, free_port, process::Process, version, wait_for};
 
 /// A VictoriaLogs of one test.
 #[derive(Debug)]
-pub(crate) struct VictoriaLogs {
+pub struct VictoriaLogs {
     address: SocketAddr,
     process: Process,
     _data: TempDir,
@@ -25,17 +25,17 @@ pub(crate) struct VictoriaLogs {
 
 impl VictoriaLogs {
     /// The program, where this machine has it.
-    pub(crate) fn program() -> Option<PathBuf> {
+    pub fn program() -> Option<PathBuf> {
         find("VICTORIA_LOGS", "victoria-logs").or_else(|| find("VICTORIA_LOGS", "victoria-logs-prod"))
     }
 
     /// Which version `program` is.
-    pub(crate) fn version(program: &Path) -> String {
+    pub fn version(program: &Path) -> String {
         version(program, "-version")
     }
 
     /// Starts `program` with `flags` beside those that make it local and throw-away.
-    pub(crate) fn start(program: &Path, flags: &[&str]) -> Self {
+    pub fn start(program: &Path, flags: &[&str]) -> Self {
         let data = tempfile::Builder::new().prefix("flb-kube-logs-").tempdir().expect("a folder can be made");
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
         let mut command = Command::new(program);
@@ -55,17 +55,17 @@ impl VictoriaLogs {
     }
 
     /// Where it listens: `http://127.0.0.1:9428`.
-    pub(crate) fn url(&self) -> String {
+    pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
     /// The rows that LogsQL `query` finds, after all that was taken has become visible.
-    pub(crate) fn query(&self, query: &str) -> Vec<Value> {
+    pub fn query(&self, query: &str) -> Vec<Value> {
         self.query_of((0, 0), query)
     }
 
     /// The rows of a tenant, account and project, that LogsQL `query` finds.
-    pub(crate) fn query_of(&self, tenant: (u32, u32), query: &str) -> Vec<Value> {
+    pub fn query_of(&self, tenant: (u32, u32), query: &str) -> Vec<Value> {
         get(self.address, "/internal/force_flush").expect("VictoriaLogs flushes");
         let path = format!("/select/logsql/query?query={}", percent_encoded(query));
         let answer =
@@ -74,13 +74,13 @@ impl VictoriaLogs {
     }
 
     /// The end of its log.
-    pub(crate) fn last_lines(&self, count: usize) -> String {
+    pub fn last_lines(&self, count: usize) -> String {
         self.process.last_lines(count)
     }
 }
 
 /// Asks with HTTP/1.0, whose answers end with the connection; the error tells what went wrong.
-pub(crate) fn get(address: SocketAddr, path: &str) -> Result<String, String> {
+pub fn get(address: SocketAddr, path: &str) -> Result<String, String> {
     get_of((0, 0), address, path)
 }
 

@@ -3,8 +3,6 @@
 //! Serves tests and the demo where no real server is at hand; it is no server for anything else. Answers can be
 //! scripted. Invariant: a request is kept or refused as a whole, as Loki pushes are with a well-formed body.
 
-#![allow(dead_code, unreachable_pub, reason = "each test program uses a part of it")]
-
 mod wire;
 
 pub use wire::parse_labels;
@@ -13,7 +11,6 @@ use std::{
     collections::{BTreeMap, VecDeque},
     net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard},
-    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -137,15 +134,6 @@ impl Sink {
     /// The rows so far, in the order of arrival.
     pub fn rows(&self) -> Vec<Row> {
         self.state().rows.clone()
-    }
-
-    /// Waits until there are so many rows.
-    pub fn wait_for_rows(&self, count: usize, limit: Duration) -> Vec<Row> {
-        let deadline = Instant::now() + limit;
-        while self.state().rows.len() < count && Instant::now() < deadline {
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        self.rows()
     }
 
     /// Why rows were dropped in silence.

@@ -1,0 +1,13 @@
+//! The filter `kube`: what records become, in process and through hosts.
+
+mod access;
+mod annotations;
+mod aws;
+mod cluster;
+mod cri;
+mod drop_in;
+mod fields;
+mod golden;
+mod journal;
+mod merge;
+mod metrics;
