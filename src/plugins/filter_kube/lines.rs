@@ -128,7 +128,7 @@ impl RawLines {
         treatment: impl Fn(&[u8]) -> Option<Arc<Treatment>>,
         stats: &Stats,
     ) -> Batch {
-        let treatment = treatment(&tag).unwrap_or_default();
+        let treatment = treatment(&tag).unwrap_or_else(super::unknown);
         let mut data = Vec::new();
         let outcome = {
             let mut state = self.state();

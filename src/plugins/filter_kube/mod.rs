@@ -63,6 +63,7 @@ impl KubeOptions {
             raw: line.raw_key(),
             merge: line.merge(parser, self.record.parser),
             severity: line.severity(),
+            most_added: usize::try_from(self.fields.metadata_max_growth.0).unwrap_or(usize::MAX),
         }
     }
 
@@ -163,7 +164,7 @@ impl Filter for KubeFilter {
             // A runtime's lines are read whatever their tag says.
             let treatment = match self.treatment(chunk.tag) {
                 None if self.raw.is_none() => return Filtered::Unchanged,
-                treatment => treatment.unwrap_or_default(),
+                treatment => treatment.unwrap_or_else(unknown),
             };
             if treatment.drops_all() {
                 self.stats.dropped(chunk.data.len());
@@ -219,6 +220,13 @@ impl KubeFilter {
         }
         treatment
     }
+}
+
+/// The treatment of records whose tag names no pod: nothing is added, but what is the filter's own stays so.
+fn unknown() -> Arc<Treatment> {
+    let mut treatment = Treatment::default();
+    treatment.owned = metadata::OWNED;
+    Arc::new(treatment)
 }
 
 impl Source {

@@ -201,7 +201,10 @@ options! {
         "labels_format" => labels_format: LabelsFormat = "map",
         /// How large the added fields of a record may be; labels and annotations beyond it are left out, the largest
         /// first. No limit if 0.
-        "metadata_max_size" => metadata_max_size: Size = "0",
+        "metadata_max_size" => metadata_max_size: Size = "32K",
+        /// How many bytes of fields may be added to a chunk, or 16 times its own bytes if that is more; records beyond it
+        /// get no labels and annotations, unless all their fields have no more than 4 KiB. No limit if 0.
+        "metadata_max_growth" => metadata_max_growth: Size = "2M",
         /// What becomes of a field kubernetes that a record has already: replace, keep, or merge, where new fields go
         /// before old ones of the same name.
         "existing_metadata" => existing_metadata: Existing = "replace",

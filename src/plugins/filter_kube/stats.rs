@@ -42,6 +42,7 @@ pub(super) struct Stats {
     excluded: AtomicU64,
     passed: AtomicU64,
     added_bytes: AtomicU64,
+    reduced: AtomicU64,
     joined: AtomicU64,
     unfinished: AtomicU64,
     unread_bytes: AtomicU64,
@@ -61,6 +62,7 @@ impl Stats {
             (&self.excluded, outcome.dropped),
             (&self.passed, outcome.passed),
             (&self.added_bytes, outcome.added_bytes),
+            (&self.reduced, outcome.reduced),
             (&self.joined, outcome.joined),
             (&self.unfinished, outcome.unfinished),
             (&self.unread_bytes, outcome.unread),
@@ -172,6 +174,9 @@ metrics! { view;
     }
     Counter "added_bytes_total" "Bytes of metadata that were added to records." {
         "" => view.stats.added_bytes.load(Relaxed),
+    }
+    Counter "reduced_records_total" "Records without labels and annotations, since metadata_max_growth allowed their chunk no more." {
+        "" => view.stats.reduced.load(Relaxed),
     }
     Counter "left_out_bytes_total" "Bytes of metadata left out by metadata_max_size, once per change of a container's metadata." {
         "" => view.left_out.as_ref().map_or(0, LeftOut::bytes),

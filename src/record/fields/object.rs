@@ -26,6 +26,8 @@ pub struct Object {
     repeats: bool,
     /// Where the pairs begin that [`Self::nest`] put under one key, and their number.
     nested: Option<(usize, usize)>,
+    /// Whether the line has more text than became fields.
+    pub(crate) has_rest: bool,
     /// Containers under way.
     pub(crate) open: Vec<Open>,
     /// A text without its escapes, and whatever else needs room for a moment.
@@ -61,10 +63,33 @@ impl Object {
         }
     }
 
-    /// Whether `key`, as msgpack, is one of its own.
+    /// Its own keys, as msgpack in their shortest form.
+    #[inline]
+    pub fn keys(&self) -> impl Iterator<Item = &[u8]> {
+        self.keys.iter().map(|range| &self.entries[range.clone()])
+    }
+
+    /// Whether the line has more text than became fields.
+    pub fn has_rest(&self) -> bool {
+        self.has_rest
+    }
+
+    /// Whether `key`, as msgpack in any form, is one of its own.
     #[inline]
     pub fn has(&self, key: &[u8]) -> bool {
-        self.marks & mark(key) != 0 && self.finds(key)
+        if self.marks & mark(key) != 0 && self.finds(key) {
+            return true;
+        }
+        // Its own keys are in their shortest form.
+        match key {
+            [0xd9, 32..=0xff, ..] | [0xda, 1..=0xff, ..] => false,
+            [0xd9..=0xdb, ..] => {
+                let mut short = Vec::new();
+                write::str(&mut short, text(key).unwrap_or_default());
+                self.marks & mark(&short) != 0 && self.finds(&short)
+            }
+            _ => false,
+        }
     }
 
     fn finds(&self, key: &[u8]) -> bool {
@@ -113,6 +138,7 @@ impl Object {
         self.open.clear();
         self.marks = 0;
         self.repeats = false;
+        self.has_rest = false;
         self.nested = None;
     }
 

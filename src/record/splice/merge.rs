@@ -67,7 +67,7 @@ pub struct Merged<'a> {
     /// The time that the line tells.
     pub time: Option<Time>,
     /// The key that held the line, as msgpack.
-    key: &'a [u8],
+    pub(super) key: &'a [u8],
 }
 
 impl Merge {
@@ -140,12 +140,6 @@ impl Merge {
             }
         }
         found
-    }
-
-    /// Whether a merged record goes without what `key`, as msgpack, holds.
-    #[inline]
-    pub fn drops(&self, merged: &Merged<'_>, key: &[u8]) -> bool {
-        !self.keep && merged.key == key
     }
 }
 

@@ -18,7 +18,7 @@ use self::record::{Seen, write_head};
 use crate::record::{
     fields::{object::Object, severity::Severity},
     msgpack::{
-        reader::{Event, Events, Kind, Map, text},
+        reader::{Event, Events, Kind, Map, is_same, text},
         write,
     },
     runtime_line::{
@@ -41,7 +41,13 @@ pub struct Lines {
     pub merge: Option<Merge>,
     /// Adds how grave a record is; not at all without it.
     pub severity: Option<Severity>,
+    /// How many bytes of fields may be added to a chunk, or 16 times its own bytes if that is more, before its records get
+    /// the short form of their treatment's fields; no limit if 0.
+    pub most_added: usize,
 }
+
+/// How many times its own bytes a chunk may gain in any case.
+const GROWTH: usize = 16;
 
 /// What was done to a chunk.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -60,6 +66,8 @@ pub struct Outcome {
     pub joined: usize,
     /// Pieces of lines that were emitted before the rest came.
     pub unfinished: usize,
+    /// Records that gained the short form of their fields, as their chunk had grown by too much.
+    pub reduced: usize,
     /// Bytes of fields that were added.
     pub added_bytes: usize,
     /// Bytes at the end that could not be read, and were passed on.
@@ -167,14 +175,30 @@ struct Splicer<'a> {
     stream_of: StreamOf,
     /// The fields of the line of the record at hand.
     fields: Object,
+    /// What is added to the record at hand, where it has some of it already.
+    adapted: Vec<u8>,
     /// How many bytes the chunk has.
     chunk: usize,
+    /// How many bytes may be added to the chunk before records get the short form of their fields.
+    most_added: usize,
     outcome: Outcome,
 }
 
 impl<'a> Splicer<'a> {
     fn new(lines: &'a Lines, stream_of: StreamOf, chunk: usize) -> Self {
-        Self { lines, stream_of, fields: Object::default(), chunk, outcome: Outcome::default() }
+        let most_added = match lines.most_added {
+            0 => usize::MAX,
+            most => most.max(GROWTH.saturating_mul(chunk)),
+        };
+        Self {
+            lines,
+            stream_of,
+            fields: Object::default(),
+            adapted: Vec::new(),
+            chunk,
+            most_added,
+            outcome: Outcome::default(),
+        }
     }
 
     /// Gives each record to `record`, which answers whether it took it; all else passes as it is.
@@ -274,12 +298,21 @@ impl<'a> Splicer<'a> {
             self.outcome.unenriched += 1;
         }
         let body = record.body;
-        let own = existing::adapted(body, treatment);
-        let (treatment, added) = match &own {
-            Some((own, added)) => (own, *added),
-            None => (treatment, treatment.pairs().len()),
-        };
-        self.outcome.added_bytes += added;
+        let mut added = treatment.fields();
+        if let Some(small) = treatment.small()
+            && self.outcome.added_bytes + added.entries.len() > self.most_added
+        {
+            added = small;
+            self.outcome.reduced += 1;
+            treatment.tell_small(self.most_added);
+        }
+        if existing::matters(body, treatment) {
+            let bytes = existing::adapt(treatment.existing, body, added, &mut self.adapted);
+            self.outcome.added_bytes += bytes;
+            added = Map { len: added.len, entries: &self.adapted };
+        } else {
+            self.outcome.added_bytes += added.entries.len();
+        }
         let read = |merge: &Merge| merge.read(record, treatment, &mut self.fields);
         let merged = self.lines.merge.as_ref().and_then(read);
         let severity = self.lines.severity.as_ref().and_then(|severity| {
@@ -287,62 +320,78 @@ impl<'a> Splicer<'a> {
             Some((severity, severity.find(body, fields)?))
         });
         if merged.is_some() || severity.is_some() || body.pairs().any(|pair| treatment.adds(pair.key)) {
-            self.rewrite(record, merged, severity, treatment, out);
+            rewrite(
+                record,
+                merged.map(|merged| (merged, &self.fields)),
+                severity,
+                treatment,
+                added,
+                self.lines,
+                out,
+            );
         } else {
             write_head(record, None, out);
-            write::map_header(out, body.len + treatment.count());
+            write::map_header(out, body.len + added.len);
             out.extend_from_slice(body.entries);
-            out.extend_from_slice(treatment.pairs());
+            out.extend_from_slice(added.entries);
         }
         true
     }
+}
 
-    /// Writes a record of whose own pairs some go, as others take their place.
-    fn rewrite(
-        &self,
-        record: &Record<'_>,
-        merged: Option<Merged<'_>>,
-        severity: Option<(&Severity, &'static str)>,
-        treatment: &Treatment,
-        out: &mut Vec<u8>,
-    ) {
-        let body = record.body;
-        write_head(record, merged.and_then(|merged| merged.time), out);
-        let fields = merged.is_some().then(|| self.fields.map());
-        let is_added =
-            |key: &[u8]| treatment.adds(key) || severity.is_some_and(|(severity, _)| severity.key() == key);
-        let is_merged = |key: &[u8]| {
-            let drops = || Some(self.lines.merge.as_ref()?.drops(merged.as_ref()?, key));
-            fields.is_some() && (self.fields.has(key) || drops() == Some(true))
-        };
-        let own = || body.pairs().filter(|pair| !is_added(pair.key) && !is_merged(pair.key));
-        let more =
-            fields.map_or(0, |fields| fields.len) + usize::from(severity.is_some()) + treatment.count();
-        // A header that turns out too wide costs more than to count before.
-        let most = more + if more + body.len <= 15 { body.len } else { own().count() };
-        let place = write::open_map(out, most);
-        let mut count = treatment.count();
-        let mut write = |bytes: &[u8], pairs: usize| {
-            out.extend_from_slice(bytes);
-            count += pairs;
-        };
-        own().for_each(|pair| write(pair.bytes, 1));
-        if let Some(fields) = fields {
-            let is_repeated = treatment.keys().any(|key| self.fields.has(key))
-                || severity.is_some_and(|(severity, _)| self.fields.has(severity.key()));
-            if is_repeated {
-                fields.pairs().filter(|pair| !is_added(pair.key)).for_each(|pair| write(pair.bytes, 1));
-            } else {
-                write(fields.entries, fields.len);
-            }
+/// Writes a record of whose own pairs some go, as others take their place. `added` is what the treatment adds to it.
+fn rewrite(
+    record: &Record<'_>,
+    merged: Option<(Merged<'_>, &Object)>,
+    severity: Option<(&Severity, &'static str)>,
+    treatment: &Treatment,
+    added: Map<'_>,
+    lines: &Lines,
+    out: &mut Vec<u8>,
+) {
+    let body = record.body;
+    write_head(record, merged.and_then(|(merged, _)| merged.time), out);
+    let is_severity = |key: &[u8]| severity.is_some_and(|(severity, _)| is_same(severity.key(), key));
+    let is_added = |key: &[u8]| treatment.adds(key) || is_severity(key);
+    let is_refused = |key: &[u8]| treatment.adds(key) || treatment.owns(key);
+    // A line of which something is not merged stays, so that nothing of it is lost.
+    let refuses = merged.is_some_and(|(_, fields)| {
+        treatment.keys().any(|key| fields.has(key)) || fields.keys().any(|key| treatment.owns(key))
+    });
+    let drops = |key: &[u8]| match (&lines.merge, &merged) {
+        (Some(merge), Some((merged, fields))) => {
+            !merge.keep && !refuses && !fields.has_rest() && is_same(merged.key, key)
         }
-        if let Some((severity, word)) = severity
-            && !treatment.adds(severity.key())
-        {
-            severity.write(word, out);
-            count += 1;
+        _ => false,
+    };
+    let is_merged = |key: &[u8]| merged.is_some_and(|(_, fields)| fields.has(key)) || drops(key);
+    let own = || body.pairs().filter(|pair| !is_added(pair.key) && !is_merged(pair.key));
+    let fields = merged.map(|(_, fields)| fields.map());
+    let more = fields.map_or(0, |fields| fields.len) + usize::from(severity.is_some()) + added.len;
+    // A header that turns out too wide costs more than to count before.
+    let most = more + if more + body.len <= 15 { body.len } else { own().count() };
+    let place = write::open_map(out, most);
+    let mut count = added.len;
+    let mut write = |bytes: &[u8], pairs: usize| {
+        out.extend_from_slice(bytes);
+        count += pairs;
+    };
+    own().for_each(|pair| write(pair.bytes, 1));
+    if let Some((_, fields)) = merged {
+        let map = fields.map();
+        if refuses || severity.is_some_and(|(severity, _)| fields.has(severity.key())) {
+            let stays = |key: &[u8]| !is_refused(key) && !is_severity(key);
+            map.pairs().filter(|pair| stays(pair.key)).for_each(|pair| write(pair.bytes, 1));
+        } else {
+            write(map.entries, map.len);
         }
-        out.extend_from_slice(treatment.pairs());
-        write::close_map(out, place, count);
     }
+    if let Some((severity, word)) = severity
+        && !treatment.adds(severity.key())
+    {
+        severity.write(word, out);
+        count += 1;
+    }
+    out.extend_from_slice(added.entries);
+    write::close_map(out, place, count);
 }
