@@ -60,7 +60,7 @@ impl KubeOptions {
             parser
         });
         Lines {
-            raw: line.raw_key(),
+            raw: line.raw_keys(),
             merge: line.merge(parser, self.record.parser),
             severity: line.severity(),
             most_added: usize::try_from(self.fields.metadata_max_growth.0).unwrap_or(usize::MAX),

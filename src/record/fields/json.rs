@@ -2,7 +2,7 @@
 //!
 //! Serves `merge` and `cri`. Reads what the host's own packer reads: raw control characters and bytes that are no
 //! UTF-8 stay as they are within texts, whole numbers beyond 64 bits become floats, and a number beyond floats spoils
-//! the whole. Invariant: text that is not exactly one object yields nothing.
+//! the whole. Invariant: text that does not begin with one object, or has more than one value, yields nothing.
 
 use memchr::memchr2;
 
@@ -19,10 +19,39 @@ const DEEPEST: usize = 128;
 
 /// Reads `text` into `fields`; returns whether it is one object. With `trim`, its own texts lose line ends at their end.
 pub fn read(text: &[u8], trim: bool, fields: &mut Object) -> bool {
+    read_first(text, trim, fields) && fields.rest == 0
+}
+
+/// Reads the object that `text` begins with, as the built-in filter does: whatever follows it, unless that is another
+/// value. [`Object::has_rest`] tells whether something that means anything follows.
+pub fn read_first(text: &[u8], trim: bool, fields: &mut Object) -> bool {
     fields.clear();
-    let is_object = Input { text, at: 0 }.object(fields, trim).is_some();
+    let mut input = Input { text, at: 0 };
+    let is_object = input.object(fields, trim).is_some() && !input.has_value();
+    fields.rest = text.len() - input.at;
+    fields.has_rest = fields.rest > 0 && is_meaningful(&text[input.at..]);
     fields.finish();
     is_object
+}
+
+/// Whether there is more than spaces, NUL, separators, line ends that are spelt, and what sets colours.
+fn is_meaningful(text: &[u8]) -> bool {
+    let mut rest = text;
+    loop {
+        rest = match rest {
+            [] => return false,
+            [b' ' | b'\t' | b'\r' | b'\n' | 0 | b',' | b';', rest @ ..] => rest,
+            [b'\\', b'n' | b'r' | b't', rest @ ..] => rest,
+            [0x1b, b'[', rest @ ..] => {
+                let end = rest.iter().position(|byte| !matches!(byte, b'0'..=b'9' | b';'));
+                match end.filter(|end| rest[*end] == b'm') {
+                    Some(end) => &rest[end + 1..],
+                    None => return true,
+                }
+            }
+            _ => return true,
+        };
+    }
 }
 
 /// Where the first quote or backslash from `at` on is. Texts are short: their first bytes are looked at eight at once,
@@ -64,8 +93,39 @@ impl<'a> Input<'a> {
             loop {
                 let Some(open) = object.open.last() else {
                     self.space();
-                    return (self.at == self.text.len()).then_some(());
+                    return Some(());
                 };
+                let end = if open.is_map { b'}' } else { b']' };
+                match self.next()? {
+                    b',' => break,
+                    byte if byte == end => close(object),
+                    _ => return None,
+                }
+            }
+        }
+    }
+
+    /// Whether a whole value is ahead.
+    fn has_value(&self) -> bool {
+        if self.at == self.text.len() {
+            return false;
+        }
+        // An item of an array that has one already.
+        let mut scratch = Object::default();
+        scratch.open.push(Open { start: write::open(&mut scratch.entries), count: 1, is_map: false });
+        Self { ..*self }.value(&mut scratch).is_some()
+    }
+
+    /// Reads one item of the outermost container with all that it holds.
+    fn value(&mut self, object: &mut Object) -> Option<()> {
+        let outermost = object.open.len();
+        loop {
+            if !self.item(object, false)? {
+                continue;
+            }
+            loop {
+                let open = object.open.last().filter(|_| object.open.len() > outermost);
+                let Some(open) = open else { return Some(()) };
                 let end = if open.is_map { b'}' } else { b']' };
                 match self.next()? {
                     b',' => break,
@@ -246,7 +306,7 @@ impl<'a> Input<'a> {
     }
 }
 
-/// So many digits are exact in a float.
+/// Digits that an f64 represents exactly.
 const EXACT: usize = 15;
 
 /// Powers of ten, all exact.

@@ -2,7 +2,7 @@
 //! `I0102 15:04:05.000000    1234 file.go:123] message`, or after the bracket `"message" key="value" key2=2`.
 //!
 //! Serves `merge`. A line becomes `severity` (debug, info, warning, error, fatal), `time`, `thread`, `source`,
-//! `message`, and its own keys as texts. klog writes no year and no zone: the year is the record's, or the one
+//! `message`, and its own keys as texts; of these a key with a name of the header's gets a `_` at its end. klog writes no year and no zone: the year is the record's, or the one
 //! beside it where a year turns, and the zone is UTC, which containers have. The record's own time stays, which the
 //! runtime wrote and which is right in any zone. Invariant: what is no header is no klog; what follows it is never lost.
 
@@ -42,12 +42,22 @@ fn structured(text: &[u8], trim: bool, fields: &mut Object) -> Option<()> {
         }
         (next.len() < rest.len()).then_some(())?;
         let (key, after) = logfmt::key(next)?;
-        fields.key(key);
+        own_key(key, fields);
         rest = value(after.strip_prefix(b"=")?, trim, fields)?;
     }
 }
 
-/// Appends the value at the start of `text`; answers what follows it.
+/// Appends a key of the line's own. One more `_` at the end of a name that the header has, or that has such an end
+/// already, keeps all of them apart.
+fn own_key(key: &[u8], fields: &mut Object) {
+    let end = key.iter().rposition(|byte| *byte != b'_').map_or(0, |at| at + 1);
+    match &key[..end] {
+        b"severity" | b"time" | b"thread" | b"source" | b"message" => fields.key(&[key, b"_"].concat()),
+        _ => fields.key(key),
+    }
+}
+
+/// Appends the value at the start of `text`; returns what follows it.
 fn value<'a>(text: &'a [u8], trim: bool, fields: &mut Object) -> Option<&'a [u8]> {
     if let Some(quoted) = text.strip_prefix(b"\"") {
         return logfmt::quoted(quoted, trim, fields);

@@ -10,7 +10,7 @@ use crate::record::msgpack::{
     write,
 };
 
-/// So many keys are looked at one by one.
+/// Up to this many keys are searched one by one.
 const FEW: usize = 32;
 
 /// The pairs of the line that was read last.
@@ -28,6 +28,8 @@ pub struct Object {
     nested: Option<(usize, usize)>,
     /// Whether the line has more text than became fields.
     pub(crate) has_rest: bool,
+    /// Bytes of the line behind what was read.
+    pub(crate) rest: usize,
     /// Containers under way.
     pub(crate) open: Vec<Open>,
     /// A text without its escapes, and whatever else needs room for a moment.
@@ -139,6 +141,7 @@ impl Object {
         self.marks = 0;
         self.repeats = false;
         self.has_rest = false;
+        self.rest = 0;
         self.nested = None;
     }
 

@@ -125,9 +125,9 @@ impl<'a> Map<'a> {
         Pairs { left: self.len, rest: self.entries }
     }
 
-    /// The value of the first text key that reads `key`.
+    /// The value of the text key that reads `key`; of several the last counts.
     pub fn get(&self, key: &[u8]) -> Option<&'a [u8]> {
-        self.pairs().find(|pair| text(pair.key) == Some(key)).map(|pair| pair.value)
+        self.pairs().filter(|pair| text(pair.key) == Some(key)).last().map(|pair| pair.value)
     }
 }
 
@@ -215,8 +215,8 @@ impl<'a> Event<'a> {
         out.extend_from_slice(self.metadata());
     }
 
-    /// A record of which only this head is there, as [`Self::write_head_at`] wrote it for one with that
-    /// [`Self::time_at`].
+    /// Rebuilds an event from its stored head (headers, time, metadata), as [`Self::write_head_at`] wrote it; it has no
+    /// body. `time_at` is the place of its time.
     pub(crate) fn of_head(head: &'a [u8], time_at: usize) -> Self {
         let metadata_at = time_at + value_len(head.get(time_at..).unwrap_or_default()).unwrap_or(0);
         Self { bytes: head, kind: Kind::Record, time_at, metadata_at, body_at: head.len() }

@@ -75,7 +75,7 @@ mod tests {
         let body = Map { len: 3, entries: &body };
         let mut own = Vec::new();
         matters(body, &treatment).then_some(())?;
-        let bytes = adapt(existing, body, treatment.fields(), &mut own);
+        let bytes = super::adapt(existing, body, treatment.fields(), &mut own);
         assert_eq!(bytes, if existing == Existing::Keep { 0 } else { 12 });
         let shown = Map { len: treatment.count(), entries: &own };
         let value = |pair: Pair<'_>| rmpv::decode::read_value(&mut &*pair.value).unwrap().to_string();
@@ -100,7 +100,7 @@ mod tests {
         }
         let mut own = Vec::new();
         let body = Map { len: 1, entries: b"\xd9\x01k\x08" };
-        let bytes = adapt(Existing::Keep, body, treatment.fields(), &mut own);
+        let bytes = super::adapt(Existing::Keep, body, treatment.fields(), &mut own);
         assert_eq!((&own[..], bytes), (&b"\xd9\x01k\x08"[..], 0));
     }
 

@@ -147,11 +147,11 @@ impl Format {
     /// Reads the fields of `line`; false if it is none of this format.
     fn read(self, line: &[u8], trim: bool, at: impl Fn() -> Option<Time>, fields: &mut Object) -> bool {
         match self {
-            Self::Json => json::read(line, trim, fields),
+            Self::Json => json::read_first(line, trim, fields),
             Self::Logfmt => logfmt::read(line, trim, logfmt::Strictness::Told, fields),
             Self::Klog => klog::read(line, trim, at, fields),
             Self::Auto => match line.trim_ascii_start() {
-                [b'{', ..] => json::read(line, trim, fields),
+                [b'{', ..] => json::read_first(line, trim, fields),
                 [b'I' | b'W' | b'E' | b'F' | b'D', b'0' | b'1', ..]
                     if klog::read(line, trim, &at, fields) =>
                 {

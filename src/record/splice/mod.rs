@@ -1,10 +1,10 @@
 //! Copies records into one buffer, each as its container's treatment says.
 //!
-//! Serves the filter and the output's straight path. A record is a small view of bytes ([`Record`]); the stages work
-//! on that: a runtime's line form is taken off and parts are joined, streams are excluded, fields are merged, and what
-//! is left is written. Invariants: headers, time and metadata come out byte for byte unless the line tells its own
-//! time, as do groups and whatever is no record; of a key that comes again later only the last is written, as the
-//! host's own JSON shows it.
+//! Serves the filter. A record is a small view of bytes ([`Record`]); the stages work on that: a runtime's line form is
+//! taken off and parts are joined, streams are excluded, fields are merged, and what is left is written. Invariants:
+//! headers, time and metadata come out byte for byte unless the line tells its own time, as do groups and whatever is no
+//! record. Where a key comes from several of record, line, severity and metadata, only the last of these is written, in
+//! whatever form of msgpack each has it; keys that a record itself repeats pass as they are, and the last counts.
 
 pub mod choose;
 mod existing;
@@ -23,7 +23,7 @@ use crate::record::{
     },
     runtime_line::{
         self, Line,
-        partial::{Joined, Joiner, Pending},
+        partial::{GivenUp, Joined, Joiner, Pending},
     },
     splice::{
         choose::{Choose, StreamOf},
@@ -35,8 +35,9 @@ use crate::record::{
 /// How lines are read, for all containers of an instance.
 #[derive(Default)]
 pub struct Lines {
-    /// The field with lines as a container runtime writes them, if they are to be taken for that.
-    pub raw: Option<Box<[u8]>>,
+    /// The fields that may hold lines as a container runtime writes them; the first that a record has counts. None where
+    /// lines are not to be taken for that.
+    pub raw: Option<RawKeys>,
     /// How structured lines are merged; not at all without it.
     pub merge: Option<Merge>,
     /// Adds how grave a record is; not at all without it.
@@ -48,6 +49,37 @@ pub struct Lines {
 
 /// How many times its own bytes a chunk may gain in any case.
 const GROWTH: usize = 16;
+
+/// The fields that may hold lines as a container runtime writes them, best first.
+#[derive(Debug, Clone)]
+pub struct RawKeys {
+    first: Box<[u8]>,
+    others: Vec<Box<[u8]>>,
+}
+
+impl RawKeys {
+    /// One field, and those that count where a record has none before them.
+    pub fn new<'a>(first: &str, others: impl IntoIterator<Item = &'a str>) -> Self {
+        let others = others.into_iter().map(|key| key.as_bytes().into());
+        Self { first: first.as_bytes().into(), others: others.collect() }
+    }
+
+    /// The one that counts for a record.
+    #[inline]
+    fn of(&self, body: Map<'_>) -> &[u8] {
+        if self.others.is_empty() {
+            return &self.first;
+        }
+        let keys = || std::iter::once(&self.first).chain(&self.others);
+        keys().find(|key| body.get(key).is_some()).unwrap_or(&self.first)
+    }
+}
+
+impl From<&str> for RawKeys {
+    fn from(key: &str) -> Self {
+        Self::new(key, [])
+    }
+}
 
 /// What was done to a chunk.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -66,6 +98,8 @@ pub struct Outcome {
     pub joined: usize,
     /// Pieces of lines that were emitted before the rest came.
     pub unfinished: usize,
+    /// Lines of dead containers whose parts were given up to make room.
+    pub given_up: GivenUp,
     /// Records that gained the short form of their fields, as their chunk had grown by too much.
     pub reduced: usize,
     /// Bytes of fields that were added.
@@ -84,11 +118,12 @@ impl Outcome {
 /// Appends `chunk` to `out`, each record as `chooser` says.
 pub fn splice<C: Choose>(chunk: &[u8], lines: &Lines, chooser: &mut C, out: &mut Vec<u8>) -> Outcome {
     let mut splicer = Splicer::new(lines, chooser.stream(), chunk.len());
-    splicer.chunk(chunk, out, |splicer, event, body, out| {
+    let rest = splicer.chunk(chunk, out, |splicer, event, body, out| {
         let Some(treatment) = chooser.choose(event, body) else { return false };
         splicer.record(&Record::new(event, body, splicer.stream_of), treatment, out);
         true
-    })
+    });
+    splicer.end(rest, out)
 }
 
 /// The same where lines are still as the runtime wrote them; parts of the chunk's tag are joined by `joiner`.
@@ -99,15 +134,15 @@ pub fn splice_raw<C: Choose>(
     joiner: &mut Joiner<'_>,
     out: &mut Vec<u8>,
 ) -> Outcome {
-    let Some(key) = &lines.raw else { return splice(chunk, lines, chooser, out) };
+    let Some(keys) = &lines.raw else { return splice(chunk, lines, chooser, out) };
     let mut splicer = Splicer::new(lines, chooser.stream(), chunk.len());
-    splicer.overdue(joiner, false, chooser, out);
     let mut reader = runtime_line::Reader::default();
     let mut fields = Vec::new();
-    splicer.chunk(chunk, out, |splicer, event, body, out| {
+    let rest = splicer.chunk(chunk, out, |splicer, event, body, out| {
         let Some(treatment) = chooser.choose(event, body) else { return false };
         fields.clear();
-        let line = raw(body, key, &mut fields).and_then(|(raw, count)| Some((reader.read(raw)?, count)));
+        let line =
+            raw(body, keys.of(body), &mut fields).and_then(|(raw, count)| Some((reader.read(raw)?, count)));
         let Some((line, others)) = line else {
             splicer.record(&Record::new(event, body, splicer.stream_of), treatment, out);
             return true;
@@ -129,7 +164,11 @@ pub fn splice_raw<C: Choose>(
             );
         }
         true
-    })
+    });
+    // Only now: the chunk may have had the rest of what was overdue.
+    splicer.overdue(joiner, false, chooser, out);
+    splicer.outcome.given_up = joiner.take_given_up();
+    splicer.end(rest, out)
 }
 
 /// Appends what waited for longer than it may, or all that waits with `all`, as pieces of lines.
@@ -201,14 +240,15 @@ impl<'a> Splicer<'a> {
         }
     }
 
-    /// Gives each record to `record`, which answers whether it took it; all else passes as it is.
+    /// Gives each record to `record`, which returns whether it took it; all else passes as it is. Returns what could not
+    /// be read at the end.
     #[inline(always)]
-    fn chunk(
+    fn chunk<'c>(
         &mut self,
-        chunk: &[u8],
+        chunk: &'c [u8],
         out: &mut Vec<u8>,
         mut record: impl FnMut(&mut Self, &Event<'_>, Map<'_>, &mut Vec<u8>) -> bool,
-    ) -> Outcome {
+    ) -> &'c [u8] {
         let mut events = Events::new(chunk);
         for event in &mut events {
             let body = event.body().filter(|_| event.kind == Kind::Record);
@@ -222,8 +262,13 @@ impl<'a> Splicer<'a> {
                 out.extend_from_slice(event.bytes);
             }
         }
-        self.outcome.unread = events.rest().len();
-        out.extend_from_slice(events.rest());
+        events.rest()
+    }
+
+    /// Appends what could not be read of the chunk, behind everything that can.
+    fn end(mut self, unread: &[u8], out: &mut Vec<u8>) -> Outcome {
+        self.outcome.unread = unread.len();
+        out.extend_from_slice(unread);
         self.outcome
     }
 
