@@ -8,12 +8,18 @@
 
 pub mod choose;
 mod existing;
+mod lines;
 pub mod merge;
+mod outcome;
 mod record;
 pub mod treatment;
 
-pub use self::record::Record;
 use self::record::{Seen, write_head};
+pub use self::{
+    lines::{Lines, RawKeys},
+    outcome::Outcome,
+    record::Record,
+};
 
 use crate::record::{
     fields::{object::Object, severity::Severity},
@@ -23,7 +29,7 @@ use crate::record::{
     },
     runtime_line::{
         self, Line,
-        partial::{GivenUp, Joined, Joiner, Pending},
+        partial::{Joined, Joiner, Pending},
     },
     splice::{
         choose::{Choose, StreamOf},
@@ -32,88 +38,8 @@ use crate::record::{
     },
 };
 
-/// How lines are read, for all containers of an instance.
-#[derive(Default)]
-pub struct Lines {
-    /// The fields that may hold lines as a container runtime writes them; the first that a record has counts. None where
-    /// lines are not to be taken for that.
-    pub raw: Option<RawKeys>,
-    /// How structured lines are merged; not at all without it.
-    pub merge: Option<Merge>,
-    /// Adds how grave a record is; not at all without it.
-    pub severity: Option<Severity>,
-    /// How many bytes of fields may be added to a chunk, or 16 times its own bytes if that is more, before its records get
-    /// the short form of their treatment's fields; no limit if 0.
-    pub most_added: usize,
-}
-
 /// How many times its own bytes a chunk may gain in any case.
 const GROWTH: usize = 16;
-
-/// The fields that may hold lines as a container runtime writes them, best first.
-#[derive(Debug, Clone)]
-pub struct RawKeys {
-    first: Box<[u8]>,
-    others: Vec<Box<[u8]>>,
-}
-
-impl RawKeys {
-    /// One field, and those that count where a record has none before them.
-    pub fn new<'a>(first: &str, others: impl IntoIterator<Item = &'a str>) -> Self {
-        let others = others.into_iter().map(|key| key.as_bytes().into());
-        Self { first: first.as_bytes().into(), others: others.collect() }
-    }
-
-    /// The one that counts for a record.
-    #[inline]
-    fn of(&self, body: Map<'_>) -> &[u8] {
-        if self.others.is_empty() {
-            return &self.first;
-        }
-        let keys = || std::iter::once(&self.first).chain(&self.others);
-        keys().find(|key| body.get(key).is_some()).unwrap_or(&self.first)
-    }
-}
-
-impl From<&str> for RawKeys {
-    fn from(key: &str) -> Self {
-        Self::new(key, [])
-    }
-}
-
-/// What was done to a chunk.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Outcome {
-    /// Records that came.
-    pub records: usize,
-    /// Records that gained fields of a pod that is known.
-    pub enriched: usize,
-    /// Records that gained what their tag says, and no more.
-    pub unenriched: usize,
-    /// Records that were dropped because their container asks for it.
-    pub dropped: usize,
-    /// Records with nothing to be done to them.
-    pub passed: usize,
-    /// Lines that were joined from parts.
-    pub joined: usize,
-    /// Pieces of lines that were emitted before the rest came.
-    pub unfinished: usize,
-    /// Lines of dead containers whose parts were given up to make room.
-    pub given_up: GivenUp,
-    /// Records that gained the short form of their fields, as their chunk had grown by too much.
-    pub reduced: usize,
-    /// Bytes of fields that were added.
-    pub added_bytes: usize,
-    /// Bytes at the end that could not be read, and were passed on.
-    pub unread: usize,
-}
-
-impl Outcome {
-    /// Whether the chunk stands as it came.
-    pub fn is_unchanged(&self) -> bool {
-        self.records == self.passed && self.unfinished == 0
-    }
-}
 
 /// Appends `chunk` to `out`, each record as `chooser` says.
 pub fn splice<C: Choose>(chunk: &[u8], lines: &Lines, chooser: &mut C, out: &mut Vec<u8>) -> Outcome {
