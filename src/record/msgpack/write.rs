@@ -104,9 +104,13 @@ pub fn close(out: &mut Vec<u8>, start: usize, header: fn(&mut Vec<u8>, usize), c
     if out.len() == end + 1 {
         out.swap_remove(start);
     } else {
-        let header = out.len() - end;
-        out[start..].rotate_right(header);
-        out.remove(start + header);
+        // The children move once, however deep they lie: a container around megabytes is no rarity to who wants to harm.
+        let len = out.len() - end;
+        let mut header = [0; 5];
+        header[..len].copy_from_slice(&out[end..]);
+        out.copy_within(start + 1..end, start + len);
+        out[start..start + len].copy_from_slice(&header[..len]);
+        out.truncate(end + len - 1);
     }
 }
 
