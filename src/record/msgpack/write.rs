@@ -91,7 +91,7 @@ pub fn array_header(out: &mut Vec<u8>, items: usize) {
     }
 }
 
-/// Begins a container whose size is known only at its end: leaves room for the shortest header, answers its place.
+/// Begins a container whose size is known only at its end: leaves room for the shortest header, returns its place.
 pub fn open(out: &mut Vec<u8>) -> usize {
     out.push(0);
     out.len() - 1
@@ -114,7 +114,7 @@ pub fn close(out: &mut Vec<u8>, start: usize, header: fn(&mut Vec<u8>, usize), c
     }
 }
 
-/// Begins a map of at most `most` pairs: leaves room for the header, answers its place.
+/// Begins a map of at most `most` pairs: leaves room for the header, returns its place.
 pub fn open_map(out: &mut Vec<u8>, most: usize) -> Range<usize> {
     let start = out.len();
     map_header(out, most);
