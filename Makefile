@@ -42,13 +42,15 @@ build: rust
 	@cd target/release && for name in $(PLUGINS); do ln -sf libflb_kube.so $$name; done && ls -l $(PLUGINS)
 
 demo: rust
+	@if command -v $(GO) >/dev/null 2>&1; then $(MAKE) --no-print-directory $(SERVERS)/victoria-logs \
+	    || echo 'VictoriaLogs could not be built: a stand-in serves.' >&2; fi
 	$(CARGO) build --lib --example demo --example stand-in-host
 	@target/debug/examples/demo
 
 test: rust
 	@mkdir -p target && rm -f $(ROSTER)
 	@if command -v $(GO) >/dev/null 2>&1; then $(MAKE) --no-print-directory servers \
-	    || echo 'The real API servers could not be built: stand-ins serve.' >&2; fi
+	    || echo 'Not every real server could be built: stand-ins serve.' >&2; fi
 	@export FLB_KUBE_ROSTER=$(ROSTER); $(CARGO) test --workspace --no-fail-fast; status=$$?; \
 	    $(MAKE) --no-print-directory bindings || status=1; \
 	    sh tests/servers/summary.sh $(ROSTER); exit $$status

@@ -18,7 +18,7 @@ impl RealServer {
         let Some(program) = VictoriaLogs::program() else {
             roster::skipped(
                 "the output's cases on VictoriaLogs",
-                "no victoria-logs in VICTORIA_LOGS or on PATH",
+                "no victoria-logs in VICTORIA_LOGS, in tests/servers/bin or on PATH",
             );
             return None;
         };

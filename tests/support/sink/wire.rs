@@ -1,79 +1,103 @@
-//! Reads the bodies that VictoriaLogs takes, with the server's limits, and on purpose by other code than the
+//! Reads the bodies that VictoriaLogs 1.52.1 takes, with the server's limits, and on purpose by other code than the
 //! plugin's writes them.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
+    fmt,
     io::Read as _,
     time::{SystemTime, UNIX_EPOCH},
 };
 
 use hyper::header::{CONTENT_ENCODING, HeaderMap};
+use serde::{
+    Deserialize, Deserializer,
+    de::{MapAccess, Visitor},
+};
 
 use super::Row;
 
 const MAX_BODY: usize = 64 << 20;
 const MAX_ROW: usize = 2 << 20;
 const MAX_LINE: usize = (256 << 10) - 1;
+const MAX_NAMES_PER_BLOCK: usize = 2000;
 
-/// What a request brought.
+/// What a request brought. Rows that precede what can't be read are stored although the answer is 400.
+#[derive(Default)]
 pub(super) struct Pushed {
     pub(super) rows: Vec<Row>,
     pub(super) dropped: Vec<String>,
     pub(super) status: u16,
+    /// The text of a refusal.
+    pub(super) why: String,
+    /// Why the server would end at this request.
+    pub(super) fatal: Option<String>,
 }
 
-type Refused = (u16, String);
-
-fn bad(why: impl Into<String>) -> Refused {
-    (400, why.into())
-}
+/// The text of a 400.
+type Refused = String;
 
 struct Params {
-    stream_fields: Vec<String>,
+    /// `None` where the request names none: the labels are the stream then.
+    stream_fields: Option<Vec<String>>,
     message_fields: Vec<String>,
     time_fields: Vec<String>,
     tenant: (u32, u32),
 }
 
 /// Reads a request.
-pub(super) fn read(path: &str, query: &str, headers: &HeaderMap, body: &[u8]) -> Result<Pushed, Refused> {
+pub(super) fn read(path: &str, query: &str, headers: &HeaderMap, body: &[u8]) -> Pushed {
+    let mut pushed =
+        Pushed { status: if path == "/insert/jsonline" { 200 } else { 204 }, ..Pushed::default() };
+    if let Err(why) = read_into(&mut pushed, path, query, headers, body) {
+        (pushed.status, pushed.why) = (400, why);
+    }
+    pushed.keep_what_a_block_holds();
+    pushed
+}
+
+fn read_into(
+    pushed: &mut Pushed,
+    path: &str,
+    query: &str,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<(), Refused> {
     let params = Params {
-        stream_fields: list(query, "_stream_fields"),
-        message_fields: list(query, "_msg_field"),
-        time_fields: list(query, "_time_field"),
+        stream_fields: list(query, "_stream_fields").filter(|names| !names.is_empty()),
+        message_fields: list(query, "_msg_field").unwrap_or_default(),
+        time_fields: list(query, "_time_field").unwrap_or_default(),
         tenant: (tenant(headers, "AccountID")?, tenant(headers, "ProjectID")?),
     };
+    if let Some(name) = params.stream_fields.iter().flatten().find(|name| name.contains(['=', '}'])) {
+        return Err(format!("cannot parse stream field names: the {name:?} cannot contain '=' or '}}' char"));
+    }
     match path {
         "/insert/loki/api/v1/push" => {
-            let plain = unpack(headers, body).map_err(bad)?;
+            let plain = unpack(headers, body)?;
             if !query.contains("disable_message_parsing=1") {
-                return Err(bad("the sink does not parse messages"));
+                return Err("the sink does not parse messages".into());
             }
-            let mut pushed = Pushed { rows: Vec::new(), dropped: Vec::new(), status: 204 };
-            loki(&plain, &params, &mut pushed).ok_or_else(|| bad("cannot parse request body"))?;
-            Ok(pushed)
+            loki(&plain, &params, pushed).ok_or_else(|| "cannot read Loki protobuf data".into())
         }
         "/insert/jsonline" => {
-            let mut pushed = Pushed { rows: Vec::new(), dropped: Vec::new(), status: 200 };
             // As the server: what can't be unpacked is lost behind a 200.
-            let plain = unpack(headers, body).unwrap_or_default();
-            jsonline(&plain, &params, &mut pushed);
-            Ok(pushed)
+            jsonline(&unpack(headers, body).unwrap_or_default(), &params, pushed);
+            Ok(())
         }
-        _ => Err(bad(format!("unsupported path requested: {path:?}"))),
+        _ => Err(format!("unsupported path requested: {path:?}")),
     }
 }
 
 fn tenant(headers: &HeaderMap, name: &str) -> Result<u32, Refused> {
     let Some(value) = headers.get(name) else { return Ok(0) };
-    value.to_str().ok().and_then(|text| text.parse().ok()).ok_or_else(|| bad(format!("cannot parse {name}")))
+    value.to_str().ok().and_then(|text| text.parse().ok()).ok_or_else(|| format!("cannot parse {name}"))
 }
 
-fn list(query: &str, key: &str) -> Vec<String> {
-    let value =
-        query.split('&').find_map(|pair| pair.strip_prefix(key)?.strip_prefix('=')).unwrap_or_default();
+/// The names that a parameter lists.
+fn list(query: &str, key: &str) -> Option<Vec<String>> {
+    let value = query.split('&').find_map(|pair| pair.strip_prefix(key)?.strip_prefix('='))?;
     let decoded = percent_decode(value);
-    decoded.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect()
+    Some(decoded.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect())
 }
 
 fn percent_decode(text: &str) -> String {
@@ -184,7 +208,7 @@ fn loki(mut body: &[u8], params: &Params, pushed: &mut Pushed) -> Option<()> {
                 }
             }
             fields.push(("_msg".into(), message));
-            pushed.add(if time == 0 { now() } else { time }, fields, params);
+            pushed.add(if time == 0 { now() } else { time }, fields, params, labels.len());
         }
     }
     Some(())
@@ -225,17 +249,12 @@ fn jsonline(body: &[u8], params: &Params, pushed: &mut Pushed) {
             pushed.dropped.push(format!("line of {} bytes", line.len()));
             continue;
         }
-        let Ok(serde_json::Value::Object(object)) = serde_json::from_slice(line) else {
+        let Ok(object) = serde_json::from_slice::<Object>(line) else {
             pushed.dropped.push("line that is no JSON object".into());
             continue;
         };
-        let mut fields: Vec<(String, String)> = object
-            .into_iter()
-            .map(|(name, value)| match value {
-                serde_json::Value::String(text) => (name, text),
-                other => (name, other.to_string()),
-            })
-            .collect();
+        let mut fields = Vec::new();
+        flatten("", object, &mut fields);
         let place = fields.iter().position(|(name, _)| params.time_fields.contains(name));
         let Some(time) = place.and_then(|place| std::mem::take(&mut fields[place].1).parse().ok()) else {
             pushed.dropped.push("line without an integer time".into());
@@ -246,13 +265,65 @@ fn jsonline(body: &[u8], params: &Params, pushed: &mut Pushed) {
         {
             fields[place].0 = "_msg".into();
         }
-        pushed.add(time, fields, params);
+        pushed.add(time, fields, params, 0);
+    }
+}
+
+/// A JSON object with all its pairs, also those whose key comes twice.
+struct Object(Vec<(String, Value)>);
+
+/// A value of such an object.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Value {
+    Object(Object),
+    Other(serde_json::Value),
+}
+
+impl<'de> Deserialize<'de> for Object {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Pairs;
+        impl<'de> Visitor<'de> for Pairs {
+            type Value = Object;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Object, A::Error> {
+                let mut pairs = Vec::new();
+                while let Some(pair) = map.next_entry()? {
+                    pairs.push(pair);
+                }
+                Ok(Object(pairs))
+            }
+        }
+        deserializer.deserialize_map(Pairs)
+    }
+}
+
+/// Joins the names of nested objects with dots.
+fn flatten(prefix: &str, object: Object, fields: &mut Vec<(String, String)>) {
+    for (name, value) in object.0 {
+        let name = format!("{prefix}{name}");
+        match value {
+            Value::Object(nested) => flatten(&format!("{name}."), nested, fields),
+            Value::Other(serde_json::Value::Null) => {}
+            Value::Other(serde_json::Value::String(text)) => fields.push((name, text)),
+            Value::Other(other) => fields.push((name, other.to_string())),
+        }
     }
 }
 
 impl Pushed {
-    /// Keeps a row, unless the server would drop it without a word.
-    fn add(&mut self, time: i64, fields: Vec<(String, String)>, params: &Params) {
+    /// Of a request that waited in vain for its turn.
+    pub(super) fn of_no_turn(path: &str) -> Self {
+        let status = if path == "/insert/jsonline" { 200 } else { 503 };
+        Self { status, why: "cannot process insert request".into(), ..Self::default() }
+    }
+
+    /// Keeps a row, unless the server would drop it without a word. The first `labels` fields are labels.
+    fn add(&mut self, time: i64, fields: Vec<(String, String)>, params: &Params, labels: usize) {
         let size = 48 + fields.iter().map(|(name, value)| 6 + name.len() + value.len()).sum::<usize>();
         let why = if fields.len() > 1000 {
             Some(format!("{} fields", fields.len()))
@@ -266,20 +337,54 @@ impl Pushed {
         if let Some(why) = why {
             return self.dropped.push(why);
         }
-        let mut kept = BTreeMap::new();
-        for (name, value) in fields.into_iter().filter(|(_, value)| !value.is_empty()) {
+        let (mut kept, mut stream) = (BTreeMap::new(), BTreeMap::new());
+        for (at, (name, value)) in fields.into_iter().enumerate().filter(|(_, (_, value))| !value.is_empty())
+        {
             let name = if name.is_empty() { "_msg".to_owned() } else { name };
+            let is_of_stream = match &params.stream_fields {
+                Some(names) => names.contains(&name),
+                None => at < labels,
+            };
+            if is_of_stream && stream.insert(name.clone(), value.clone()).is_some() {
+                self.fatal.get_or_insert(format!("a row has the stream field {name:?} twice"));
+            }
             if let Some(former) = kept.insert(name.clone(), value) {
                 self.dropped.push(format!("field {name} given twice, {former:?} lost"));
             }
         }
-        let stream = params
-            .stream_fields
-            .iter()
-            .filter_map(|name| Some((name.clone(), kept.get(name)?.clone())))
-            .collect();
         kept.entry("_msg".into()).or_insert_with(|| "missing _msg field".into());
         self.rows.push(Row { stream, time, fields: kept, tenant: params.tenant });
+    }
+
+    /// Drops what the server drops of a stream's block, here the rows of one request in the order of time: once a row
+    /// would take the block's names beyond their limit, this row and all that follow.
+    fn keep_what_a_block_holds(&mut self) {
+        let mut order: Vec<usize> = (0..self.rows.len()).collect();
+        order.sort_by_key(|&at| self.rows[at].time);
+        let mut blocks: BTreeMap<(BTreeMap<String, String>, (u32, u32)), Option<BTreeSet<String>>> =
+            BTreeMap::new();
+        let mut vanished = BTreeSet::new();
+        for at in order {
+            let row = &self.rows[at];
+            let block =
+                blocks.entry((row.stream.clone(), row.tenant)).or_insert_with(|| Some(BTreeSet::new()));
+            match block {
+                Some(names) if names.len() + row.fields.len() <= MAX_NAMES_PER_BLOCK => {
+                    names.extend(row.fields.keys().cloned());
+                }
+                _ => {
+                    *block = None;
+                    vanished.insert(at);
+                }
+            }
+        }
+        let mut at = 0;
+        self.rows.retain(|_| {
+            at += 1;
+            !vanished.contains(&(at - 1))
+        });
+        let rule = format!("row beyond {MAX_NAMES_PER_BLOCK} names of its stream's block");
+        self.dropped.extend(vanished.iter().map(|_| rule.clone()));
     }
 }
 
