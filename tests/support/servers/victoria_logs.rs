@@ -59,6 +59,21 @@ impl VictoriaLogs {
         format!("http://{}", self.address)
     }
 
+    /// Its process.
+    pub fn process_id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// The sum of the counters of this name, over all their labels, as `/metrics` says it now.
+    pub fn metric(&self, name: &str) -> u64 {
+        let metrics = get(self.address, "/metrics").expect("VictoriaLogs answers");
+        let value = |line: &str| {
+            let (labels, value) = line.strip_prefix(name)?.rsplit_once(' ')?;
+            (labels.is_empty() || labels.starts_with('{')).then(|| value.parse().unwrap_or(0))
+        };
+        metrics.lines().filter_map(value).sum()
+    }
+
     /// The rows that LogsQL `query` finds, after all that was taken has become visible.
     pub fn query(&self, query: &str) -> Vec<Value> {
         self.query_of((0, 0), query)
