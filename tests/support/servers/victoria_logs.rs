@@ -87,11 +87,6 @@ impl VictoriaLogs {
             get_of(tenant, self.address, &path).unwrap_or_else(|error| panic!("LogsQL {query}: {error}"));
         answer.lines().map(|row| serde_json::from_str(row).expect("a row is JSON")).collect()
     }
-
-    /// The end of its log.
-    pub fn last_lines(&self, count: usize) -> String {
-        self.process.last_lines(count)
-    }
 }
 
 /// Asks with HTTP/1.0, whose answers end with the connection; the error tells what went wrong.
