@@ -202,6 +202,27 @@ fn a_stream_field_given_twice_ends_the_server() {
 }
 
 #[test]
+fn an_insert_node_drops_rows_over_two_mebibytes_in_native_form_and_those_with_a_stream_field_twice() {
+    let sink = Sink::of_cluster();
+    let real = RealServer::cluster();
+    let label = "x".repeat(1000);
+    // Tenant and time, the stream's length, count, name and value, the fields' count and names, the message's length.
+    let most = (2 << 20) - 16 - (2 + 1 + 2 + 2 + 1000) - (1 + 2 + 2 + 1000) - (1 + 3);
+    let entries = [
+        entry(now(), &"a".repeat(most), &[]),
+        entry(now(), &"b".repeat(most + 1), &[]),
+        entry(now(), "neighbour", &[]),
+        entry(now(), "twice", &[("a", "2")]),
+    ];
+    for server in [Some(&sink as &dyn Server), real.as_ref().map(|real| real as _)].into_iter().flatten() {
+        let body = stream(&format!("{{a=\"{label}\"}}"), &entries);
+        assert_eq!(push(server, &format!("{LOKI}&_stream_fields=a"), &body), 204);
+        let lengths: Vec<usize> = messages(server).iter().map(String::len).collect();
+        assert_eq!(lengths, [most, "neighbour".len()]);
+    }
+}
+
+#[test]
 fn an_overloaded_server_answers_503_to_loki_loses_jsonline_and_stores_whose_client_gave_up() {
     let sink = Sink::with_queue(1, Duration::from_secs(1));
     let real = RealServer::start(&["-maxConcurrentInserts=1", "-insert.maxQueueDuration=1s"]);

@@ -107,6 +107,7 @@ struct Queue {
 struct Shared {
     state: Arc<Mutex<State>>,
     queue: Queue,
+    is_cluster: bool,
     stop: Arc<Notify>,
 }
 
@@ -121,15 +122,25 @@ pub struct Sink {
 impl Sink {
     /// Starts on a free port of the loopback.
     pub fn start() -> Self {
-        Self::with_queue(Semaphore::MAX_PERMITS, Duration::from_secs(60))
+        Self::with(Semaphore::MAX_PERMITS, Duration::from_secs(60), false)
+    }
+
+    /// Starts as the insert node of a cluster (`-storageNode`).
+    pub fn of_cluster() -> Self {
+        Self::with(Semaphore::MAX_PERMITS, Duration::from_secs(60), true)
     }
 
     /// Starts as with `-maxConcurrentInserts` and `-insert.maxQueueDuration`.
     pub fn with_queue(slots: usize, patience: Duration) -> Self {
+        Self::with(slots, patience, false)
+    }
+
+    fn with(slots: usize, patience: Duration, is_cluster: bool) -> Self {
         let (state, stop) = (Arc::<Mutex<State>>::default(), Arc::new(Notify::new()));
         let (tell, told) = std::sync::mpsc::channel();
         let queue = Queue { slots: Semaphore::new(slots), patience };
-        let shared = Arc::new(Shared { state: Arc::clone(&state), queue, stop: Arc::clone(&stop) });
+        let shared =
+            Arc::new(Shared { state: Arc::clone(&state), queue, is_cluster, stop: Arc::clone(&stop) });
         let thread = std::thread::Builder::new()
             .name("sink".into())
             .spawn(move || {
@@ -256,7 +267,7 @@ async fn serve(
     let body = body.map_err(|_| Cut)?.to_bytes();
     let query = head.uri.query().unwrap_or_default().to_owned();
     let pushed = match &turn {
-        Ok(_) => wire::read(head.uri.path(), &query, &head.headers, &body),
+        Ok(_) => wire::read(head.uri.path(), &query, &head.headers, &body, shared.is_cluster),
         Err(_) => wire::Pushed::of_no_turn(head.uri.path()),
     };
     let answer = {

@@ -42,13 +42,15 @@ struct Params {
     message_fields: Vec<String>,
     time_fields: Vec<String>,
     tenant: (u32, u32),
+    /// Whether rows go on to storage nodes, in the native form.
+    is_cluster: bool,
 }
 
 /// Reads a request.
-pub(super) fn read(path: &str, query: &str, headers: &HeaderMap, body: &[u8]) -> Pushed {
+pub(super) fn read(path: &str, query: &str, headers: &HeaderMap, body: &[u8], is_cluster: bool) -> Pushed {
     let mut pushed =
         Pushed { status: if path == "/insert/jsonline" { 200 } else { 204 }, ..Pushed::default() };
-    if let Err(why) = read_into(&mut pushed, path, query, headers, body) {
+    if let Err(why) = read_into(&mut pushed, path, query, headers, body, is_cluster) {
         (pushed.status, pushed.why) = (400, why);
     }
     pushed.keep_what_a_block_holds();
@@ -61,12 +63,14 @@ fn read_into(
     query: &str,
     headers: &HeaderMap,
     body: &[u8],
+    is_cluster: bool,
 ) -> Result<(), Refused> {
     let params = Params {
         stream_fields: list(query, "_stream_fields").filter(|names| !names.is_empty()),
         message_fields: list(query, "_msg_field").unwrap_or_default(),
         time_fields: list(query, "_time_field").unwrap_or_default(),
         tenant: (tenant(headers, "AccountID")?, tenant(headers, "ProjectID")?),
+        is_cluster,
     };
     if let Some(name) = params.stream_fields.iter().flatten().find(|name| name.contains(['=', '}'])) {
         return Err(format!("cannot parse stream field names: the {name:?} cannot contain '=' or '}}' char"));
@@ -338,6 +342,7 @@ impl Pushed {
             return self.dropped.push(why);
         }
         let (mut kept, mut stream) = (BTreeMap::new(), BTreeMap::new());
+        let mut twice = None;
         for (at, (name, value)) in fields.into_iter().enumerate().filter(|(_, (_, value))| !value.is_empty())
         {
             let name = if name.is_empty() { "_msg".to_owned() } else { name };
@@ -346,13 +351,17 @@ impl Pushed {
                 None => at < labels,
             };
             if is_of_stream && stream.insert(name.clone(), value.clone()).is_some() {
-                self.fatal.get_or_insert(format!("a row has the stream field {name:?} twice"));
+                twice = Some(format!("a row has the stream field {name:?} twice"));
             }
             if let Some(former) = kept.insert(name.clone(), value) {
                 self.dropped.push(format!("field {name} given twice, {former:?} lost"));
             }
         }
         kept.entry("_msg".into()).or_insert_with(|| "missing _msg field".into());
+        if params.is_cluster && (twice.is_some() || native_size(&kept, &stream) > MAX_ROW) {
+            return self.dropped.push(twice.unwrap_or_else(|| "row too large for a cluster".into()));
+        }
+        self.fatal = self.fatal.take().or(twice);
         self.rows.push(Row { stream, time, fields: kept, tenant: params.tenant });
     }
 
@@ -386,6 +395,17 @@ impl Pushed {
         let rule = format!("row beyond {MAX_NAMES_PER_BLOCK} names of its stream's block");
         self.dropped.extend(vanished.iter().map(|_| rule.clone()));
     }
+}
+
+/// The size of a row on its way to a storage node: tenant, stream, time, and all fields, those of the stream again.
+fn native_size(fields: &BTreeMap<String, String>, stream: &BTreeMap<String, String>) -> usize {
+    let counted = |bytes: usize| bytes + 1 + (bytes.max(1).ilog2() / 7) as usize;
+    let size = |fields: &BTreeMap<String, String>| {
+        let name = |name: &str| if name == "_msg" { 0 } else { name.len() };
+        let pairs = fields.iter().map(|(key, value)| counted(name(key)) + counted(value.len()));
+        counted(fields.len()) - fields.len() + pairs.sum::<usize>()
+    };
+    8 + counted(size(stream)) + 8 + size(fields)
 }
 
 fn now() -> i64 {
