@@ -29,7 +29,9 @@ const LINES: usize = 20_000;
 /// `Buffer_Chunk_Size` of `tail`.
 const READ_AT_A_TIME: usize = 32 << 10;
 const CHUNK: usize = 2_000_000;
-const KINDS: [(&str, fn(&Line) -> String); 2] = [("JSON", Line::json), ("text", Line::text)];
+/// How a line says what it has to say.
+type Said = fn(&Line) -> String;
+const KINDS: [(&str, Said); 2] = [("JSON", Line::json), ("text", Line::text)];
 const STAGES: [&str; 3] = ["CRI to msgpack", "msgpack to protobuf", "zstd"];
 /// How the bench is told to be the program below valgrind.
 const STAGE: &str = "FLB_KUBE_STAGE";
@@ -80,7 +82,7 @@ fn measured(work: &mut dyn FnMut()) {
 }
 
 /// Does one stage twice: the first time warms up buffers, the second is counted.
-fn run(kind: fn(&Line) -> String, stage: usize) {
+fn run(kind: Said, stage: usize) {
     let lines: Vec<String> =
         Lines::new(varied::SEED).take(LINES).map(|line| line.cri(&kind(&line))).collect();
     let mut enrichment = Enrichment::new(&lines);

@@ -71,7 +71,7 @@ impl Lines {
     }
 
     fn below(&mut self, limit: u64) -> u64 {
-        (self.random() >> 32) * limit >> 32
+        ((self.random() >> 32) * limit) >> 32
     }
 
     fn one_of<T: Copy>(&mut self, choices: &[T]) -> T {

@@ -4,6 +4,7 @@
 //! Serves tests and the demo where no real server is at hand; it is no server for anything else. Answers can be
 //! scripted. Invariant: `tests/victorialogs/habits.rs` finds no difference between the two.
 
+mod json;
 mod wire;
 
 pub use wire::parse_labels;

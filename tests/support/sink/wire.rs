@@ -3,18 +3,16 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fmt,
     io::Read as _,
     time::{SystemTime, UNIX_EPOCH},
 };
 
 use hyper::header::{CONTENT_ENCODING, HeaderMap};
-use serde::{
-    Deserialize, Deserializer,
-    de::{MapAccess, Visitor},
-};
 
-use super::Row;
+use super::{
+    Row,
+    json::{Object, flatten},
+};
 
 const MAX_BODY: usize = 64 << 20;
 const MAX_ROW: usize = 2 << 20;
@@ -273,52 +271,6 @@ fn jsonline(body: &[u8], params: &Params, pushed: &mut Pushed) {
     }
 }
 
-/// A JSON object with all its pairs, also those whose key comes twice.
-struct Object(Vec<(String, Value)>);
-
-/// A value of such an object.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Value {
-    Object(Object),
-    Other(serde_json::Value),
-}
-
-impl<'de> Deserialize<'de> for Object {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Pairs;
-        impl<'de> Visitor<'de> for Pairs {
-            type Value = Object;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Object, A::Error> {
-                let mut pairs = Vec::new();
-                while let Some(pair) = map.next_entry()? {
-                    pairs.push(pair);
-                }
-                Ok(Object(pairs))
-            }
-        }
-        deserializer.deserialize_map(Pairs)
-    }
-}
-
-/// Joins the names of nested objects with dots.
-fn flatten(prefix: &str, object: Object, fields: &mut Vec<(String, String)>) {
-    for (name, value) in object.0 {
-        let name = format!("{prefix}{name}");
-        match value {
-            Value::Object(nested) => flatten(&format!("{name}."), nested, fields),
-            Value::Other(serde_json::Value::Null) => {}
-            Value::Other(serde_json::Value::String(text)) => fields.push((name, text)),
-            Value::Other(other) => fields.push((name, other.to_string())),
-        }
-    }
-}
-
 impl Pushed {
     /// Of a request that waited in vain for its turn.
     pub(super) fn of_no_turn(path: &str) -> Self {
@@ -370,31 +322,30 @@ impl Pushed {
     fn keep_what_a_block_holds(&mut self) {
         let mut order: Vec<usize> = (0..self.rows.len()).collect();
         order.sort_by_key(|&at| self.rows[at].time);
-        let mut blocks: BTreeMap<(BTreeMap<String, String>, (u32, u32)), Option<BTreeSet<String>>> =
-            BTreeMap::new();
+        let mut blocks: BTreeMap<_, Block> = BTreeMap::new();
         let mut vanished = BTreeSet::new();
         for at in order {
             let row = &self.rows[at];
-            let block =
-                blocks.entry((row.stream.clone(), row.tenant)).or_insert_with(|| Some(BTreeSet::new()));
-            match block {
-                Some(names) if names.len() + row.fields.len() <= MAX_NAMES_PER_BLOCK => {
-                    names.extend(row.fields.keys().cloned());
-                }
-                _ => {
-                    *block = None;
-                    vanished.insert(at);
-                }
+            let block = blocks.entry((&row.stream, row.tenant)).or_default();
+            if block.is_full || block.names.len() + row.fields.len() > MAX_NAMES_PER_BLOCK {
+                block.is_full = true;
+                vanished.insert(at);
+            } else {
+                block.names.extend(row.fields.keys());
             }
         }
-        let mut at = 0;
-        self.rows.retain(|_| {
-            at += 1;
-            !vanished.contains(&(at - 1))
-        });
+        let mut at = 0..;
+        self.rows.retain(|_| at.next().is_some_and(|at| !vanished.contains(&at)));
         let rule = format!("row beyond {MAX_NAMES_PER_BLOCK} names of its stream's block");
         self.dropped.extend(vanished.iter().map(|_| rule.clone()));
     }
+}
+
+/// The names of a stream's block.
+#[derive(Default)]
+struct Block<'r> {
+    names: BTreeSet<&'r String>,
+    is_full: bool,
 }
 
 /// The size of a row on its way to a storage node: tenant, stream, time, and all fields, those of the stream again.
