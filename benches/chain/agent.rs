@@ -237,6 +237,8 @@ impl Place {
         }
     }
 
+    /// The buffer is bounded, as operators have it, so that the peak of memory says something; chunks leave it five times
+    /// a second, so that the bound holds nobody up.
     fn config(&self, logs: &Path, input: &str, filter: &str, output: &str) -> String {
         let prefix = format!("kube.{}.", shown(logs).trim_start_matches('/').replace('/', "."));
         let filter = match filter {
@@ -249,8 +251,8 @@ impl Place {
             ),
         };
         format!(
-            "[SERVICE]\n    Flush 1\n    Grace 60\n    Log_Level warn\n[INPUT]\n    Name tail\n    Tag kube.*\n    \
-             Path {}/*.log\n    read_from_head on\n{input}{filter}[OUTPUT]\n    Match *\n{output}",
+            "[SERVICE]\n    Flush 0.2\n    Grace 60\n    Log_Level warn\n[INPUT]\n    Name tail\n    Tag kube.*\n    \
+             Path {}/*.log\n    read_from_head on\n    mem_buf_limit 64M\n{input}{filter}[OUTPUT]\n    Match *\n{output}",
             shown(logs)
         )
     }

@@ -48,7 +48,7 @@ fn main() {
         vlagent.as_ref().map_or("missing".to_owned(), |program| version(program, "-version")),
     );
     let place = Place::new(host, logs, vlagent, lines, text);
-    let mut table = Vec::new();
+    println!("{HEAD}");
     let mut results = Vec::new();
     for files in FILES {
         let folder = place.write_logs(files);
@@ -62,12 +62,11 @@ fn main() {
         for (chain, own) in chains.iter().zip(&runs) {
             let row =
                 Row { chain, files, lines, runs: own, floor: &runs[0], rival: rival(chain, &chains, &runs) };
-            table.push(row.to_string());
+            println!("{row}");
             results.push(row.json());
         }
         fs::remove_dir_all(folder).unwrap();
     }
-    println!("{HEAD}{}", table.concat());
     let json = serde_json::to_string_pretty(&results).unwrap();
     fs::write(root().join("target/bench.json"), json + "\n").unwrap();
 }
@@ -81,8 +80,7 @@ fn rival<'r>(chain: &Chain, chains: &[&Chain], runs: &'r [Vec<Usage>]) -> Option
 const HEAD: &str = "\
 | chain | files | CPU, s per million lines | to the floor | to the built-in | peak memory, MiB | bytes sent per line | \
 CPU of VictoriaLogs, s per million |
-|---|---|---|---|---|---|---|---|
-";
+|---|---|---|---|---|---|---|---|";
 
 /// One line of the table.
 struct Row<'r> {
@@ -122,7 +120,7 @@ impl std::fmt::Display for Row<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let when = |is: bool, text: String| if is { text } else { "–".to_owned() };
         let ships = self.chain.ships;
-        writeln!(
+        write!(
             f,
             "| {} | {} | {:.2} | {:.1} | {} | {:.0} | {} | {} |",
             self.chain.name,
