@@ -6,6 +6,8 @@ GO    ?= go
 SERVERS := tests/servers/bin
 PLUGINS := flb-filter_kube.so flb-in_kube_events.so out_victorialogs.so
 ROSTER  := $(CURDIR)/target/roster.tsv
+# Tests of a binary that run at once: more than there are cores, since they mostly wait for hosts and servers.
+THREADS := $(or $(RUST_TEST_THREADS),8)
 
 # A missing tool ends the run with the command that installs it.
 define need
@@ -49,7 +51,7 @@ test: rust
 	@mkdir -p target && rm -f $(ROSTER)
 	@if command -v $(GO) >/dev/null 2>&1; then $(MAKE) --no-print-directory servers \
 	    || echo 'The real API servers could not be built: stand-ins serve.' >&2; fi
-	@export FLB_KUBE_ROSTER=$(ROSTER); $(CARGO) test --workspace --no-fail-fast; status=$$?; \
+	@export FLB_KUBE_ROSTER=$(ROSTER) RUST_TEST_THREADS=$(THREADS); $(CARGO) test --workspace --no-fail-fast; status=$$?; \
 	    $(MAKE) --no-print-directory bindings || status=1; \
 	    sh tests/servers/summary.sh $(ROSTER); exit $$status
 

@@ -75,6 +75,25 @@ struct flb_config_head {
     int is_running;
 };
 
+/*
+ * What struct flb_config keeps of hot reloads (include/fluent-bit/flb_config.h), the same from 2.2.0 to 3.0.7. Where it
+ * begins is the offset of the option "Hot_Reload" in the host's own table, service_configs (src/flb_config.c), whose last
+ * row has no key.
+ */
+struct flb_hot_reload {
+    int enable_hot_reload;
+    int ensure_thread_safety_on_hot_reloading;
+    unsigned int hot_reloaded_count;
+    int shutdown_by_hot_reloading;
+    int hot_reloading;
+};
+
+struct flb_service_config {
+    char *key;
+    int type;
+    size_t offset;
+};
+
 /* Where struct flb_worker (include/fluent-bit/flb_worker.h) keeps its struct flb_config: until 2.0.8, and since. */
 #define FLB_WORKER_CONFIG_2_0_0 104
 #define FLB_WORKER_CONFIG_2_0_9 112

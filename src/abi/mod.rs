@@ -15,6 +15,7 @@ mod instance;
 mod log;
 mod metrics;
 mod output;
+mod reload_mark;
 #[allow(
     dead_code,
     missing_docs,

@@ -21,7 +21,7 @@ use super::{
     guard::guard,
     host::{self, Host},
     instance::{Instance, Kind},
-    sys, workers,
+    reload_mark, sys, workers,
 };
 use crate::{
     options::Options,
@@ -147,6 +147,9 @@ impl<O: Output> Registration<O> {
         let started = Instance::start(Kind::Output, O::NAME, &name, level.unwrap_or(0), &property, start);
         let Some(instance) = started else { return sys::FLB_ERROR };
         let engine = workers::Engine::find(ins);
+        if let Some(engine) = &engine {
+            reload_mark::take_back(engine, &instance.tasks);
+        }
         let concurrency = instance.plugin.concurrency();
         let workers = workers::Workers::new(ins, concurrency, engine.as_ref());
         let running = Box::new(Running { instance, workers: Mutex::new(workers), engine });

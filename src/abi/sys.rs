@@ -101,6 +101,47 @@ const _: () = {
 };
 #[repr(C)]
 #[derive(Debug, Copy, Clone)]
+pub struct flb_hot_reload {
+    pub enable_hot_reload: ::core::ffi::c_int,
+    pub ensure_thread_safety_on_hot_reloading: ::core::ffi::c_int,
+    pub hot_reloaded_count: ::core::ffi::c_uint,
+    pub shutdown_by_hot_reloading: ::core::ffi::c_int,
+    pub hot_reloading: ::core::ffi::c_int,
+}
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of flb_hot_reload"][::core::mem::size_of::<flb_hot_reload>() - 20usize];
+    ["Alignment of flb_hot_reload"][::core::mem::align_of::<flb_hot_reload>() - 4usize];
+    ["Offset of field: flb_hot_reload::enable_hot_reload"]
+        [::core::mem::offset_of!(flb_hot_reload, enable_hot_reload) - 0usize];
+    ["Offset of field: flb_hot_reload::ensure_thread_safety_on_hot_reloading"]
+        [::core::mem::offset_of!(flb_hot_reload, ensure_thread_safety_on_hot_reloading) - 4usize];
+    ["Offset of field: flb_hot_reload::hot_reloaded_count"]
+        [::core::mem::offset_of!(flb_hot_reload, hot_reloaded_count) - 8usize];
+    ["Offset of field: flb_hot_reload::shutdown_by_hot_reloading"]
+        [::core::mem::offset_of!(flb_hot_reload, shutdown_by_hot_reloading) - 12usize];
+    ["Offset of field: flb_hot_reload::hot_reloading"]
+        [::core::mem::offset_of!(flb_hot_reload, hot_reloading) - 16usize];
+};
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
+pub struct flb_service_config {
+    pub key: *mut ::core::ffi::c_char,
+    pub type_: ::core::ffi::c_int,
+    pub offset: usize,
+}
+#[allow(clippy::unnecessary_operation, clippy::identity_op)]
+const _: () = {
+    ["Size of flb_service_config"][::core::mem::size_of::<flb_service_config>() - 24usize];
+    ["Alignment of flb_service_config"][::core::mem::align_of::<flb_service_config>() - 8usize];
+    ["Offset of field: flb_service_config::key"][::core::mem::offset_of!(flb_service_config, key) - 0usize];
+    ["Offset of field: flb_service_config::type_"]
+        [::core::mem::offset_of!(flb_service_config, type_) - 8usize];
+    ["Offset of field: flb_service_config::offset"]
+        [::core::mem::offset_of!(flb_service_config, offset) - 16usize];
+};
+#[repr(C)]
+#[derive(Debug, Copy, Clone)]
 pub struct mk_list {
     pub prev: *mut mk_list,
     pub next: *mut mk_list,

@@ -40,6 +40,11 @@ impl Engine {
         })
     }
 
+    /// The host's config.
+    pub(super) fn config(&self) -> NonNull<sys::flb_config_head> {
+        self.0
+    }
+
     /// Whether the engine still runs; it stops before it joins its workers.
     pub(super) fn is_running(&self) -> bool {
         // SAFETY: the config is alive, and the word is an aligned int that the engine's thread writes.

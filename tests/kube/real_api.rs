@@ -3,7 +3,6 @@
 //! Serves the reader who doubts the scripted server: versions that are compacted away or belong to another cluster, a
 //! server that crashes, rights that come late, pods that churn. Skipped by name where the servers are not built.
 
-#![allow(dead_code, unreachable_pub, reason = "its parts are written for several tests")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "that is how a test fails")]
 
 use std::{

@@ -142,11 +142,6 @@ impl ApiServer {
         deleted.is_some()
     }
 
-    /// An object as it is now.
-    pub fn get(&self, resource: &str, namespace: &str, name: &str) -> Option<Value> {
-        locked(&self.shared.objects).get(resource, namespace, name)
-    }
-
     /// All objects of a resource, in the order of their names.
     pub fn all(&self, resource: &str) -> Vec<Value> {
         locked(&self.shared.objects).all(resource)

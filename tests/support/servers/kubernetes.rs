@@ -155,11 +155,6 @@ impl Kubernetes {
         self.folder.path().join("nobody.token")
     }
 
-    /// The end of the server's log.
-    pub fn last_lines(&self, count: usize) -> String {
-        self.apiserver.last_lines(count)
-    }
-
     /// As `examples/deploy/rbac.yaml` does.
     fn grant_the_readers_rights(&self) {
         let rbac = "/apis/rbac.authorization.k8s.io/v1";

@@ -19,7 +19,7 @@ use super::{START_LIMIT, find, free_port, process::Process, version, wait_for};
 #[derive(Debug)]
 pub struct VictoriaLogs {
     address: SocketAddr,
-    process: Process,
+    _process: Process,
     _data: TempDir,
 }
 
@@ -51,7 +51,7 @@ impl VictoriaLogs {
             process.must_run();
             get(address, "/health").ok().filter(|answer| answer.contains("OK"))
         });
-        Self { address, process, _data: data }
+        Self { address, _process: process, _data: data }
     }
 
     /// Where it listens: `http://127.0.0.1:9428`.
@@ -71,11 +71,6 @@ impl VictoriaLogs {
         let answer =
             get_of(tenant, self.address, &path).unwrap_or_else(|error| panic!("LogsQL {query}: {error}"));
         answer.lines().map(|row| serde_json::from_str(row).expect("a row is JSON")).collect()
-    }
-
-    /// The end of its log.
-    pub fn last_lines(&self, count: usize) -> String {
-        self.process.last_lines(count)
     }
 }
 

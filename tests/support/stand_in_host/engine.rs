@@ -17,6 +17,7 @@ use crate::{
     output::Verdict,
     pipeline::Pipeline,
     poll::{self, Mailbox},
+    state::State,
     tasks::{BackOff, Tasks},
 };
 
@@ -44,6 +45,7 @@ pub(crate) enum Message {
 /// A running engine.
 pub(crate) struct Engine {
     mailbox: Arc<Mailbox<Message>>,
+    state: Arc<State>,
     thread: JoinHandle<()>,
 }
 
@@ -54,7 +56,7 @@ impl Engine {
         service: &Section,
         on_end: impl FnOnce() + Send + 'static,
     ) -> Result<Self, String> {
-        let mailbox = Arc::clone(&pipeline.mailbox);
+        let (mailbox, state) = (Arc::clone(&pipeline.mailbox), Arc::clone(&pipeline.state));
         let (report, started) = mpsc::channel();
         let mut worker = Worker::new(pipeline, service);
         let service = service.clone();
@@ -80,17 +82,23 @@ impl Engine {
             .spawn(run)
             .map_err(|error| error.to_string())?;
         started.recv().map_err(|_| "the engine died while it started".to_owned())??;
-        Ok(Self { mailbox, thread })
+        Ok(Self { mailbox, state, thread })
     }
 
     /// Ends it: what is under way has the service's grace.
     pub(crate) fn stop(self, reloading: bool) {
+        if reloading {
+            self.state.set_reloading();
+        }
         self.mailbox.push(Message::Stop { reloading });
         if self.thread.join().is_err() {
             log::error("[engine] the engine's thread died");
         }
     }
 }
+
+/// Longer than any test.
+const FOR_EVER: Duration = Duration::from_secs(24 * 3600);
 
 struct Worker {
     pipeline: Pipeline,
@@ -195,7 +203,10 @@ impl Worker {
             "[engine] service will shutdown in max {:.1} seconds",
             self.grace.as_secs_f64()
         ));
-        self.stopping = Some((Instant::now() + self.grace, reloading));
+        // A reload waits for all that is left, by default and since 2.2.0.
+        let release = self.pipeline.state.release;
+        let grace = if reloading && release.since(2, 2, 0) { FOR_EVER } else { self.grace };
+        self.stopping = Some((Instant::now() + grace, reloading));
         self.pipeline.state.set_shutting_down();
         self.pipeline.inputs.iter().filter(|input| !input.is_paused()).for_each(|input| input.pause());
     }

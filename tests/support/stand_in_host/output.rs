@@ -24,6 +24,7 @@ use crate::{
     plugin::{Body, Plugin},
     poll::{self, Mailbox},
     proxy::Remote,
+    state,
 };
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,6 +75,9 @@ impl Sink {
                 let (Body::Output(proxy), Some(remote)) = (&plugin.body, remote.get()) else {
                     return Verdict::Failed;
                 };
+                if state::is_silent() {
+                    return Verdict::Retry;
+                }
                 return proxy.flush(remote, tag, data);
             }
             Sink::Stdout { json_lines, date_key } => write_stdout(tag, data, *json_lines, date_key),

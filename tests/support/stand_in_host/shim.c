@@ -59,6 +59,18 @@ BUILT_IN(custom_calyptia_plugin, CUSTOM_SIZE);
 BUILT_IN(processor_labels_plugin, PROCESSOR_SIZE);
 #endif
 
+/* ---- where struct flb_config has its options ---- */
+
+struct flb_service_config service_configs[] = {
+#if SINCE(2, 1, 0)
+    {"Hot_Reload", 5, STAND_IN_HOT_RELOAD},
+#endif
+#if SINCE(2, 2, 0)
+    {"Hot_Reload.Ensure_Thread_Safety", 5, STAND_IN_HOT_RELOAD + sizeof(int)},
+#endif
+    {NULL, 0, 0}
+};
+
 /* ---- functions that mark a release: found, never called ---- */
 
 #define MARKER(name) \

@@ -130,7 +130,10 @@ fn flags(release: &Release, faults: &Faults) -> Vec<String> {
             *size = *wrong;
         }
     }
-    let mut flags = vec![format!("-DRELEASE={}", release.version.number())];
+    let mut flags = vec![
+        format!("-DRELEASE={}", release.version.number()),
+        format!("-DSTAND_IN_HOT_RELOAD={}", state::HOT_RELOAD),
+    ];
     flags.extend(sizes.map(|(kind, size)| format!("-D{}_SIZE={size}", kind.to_uppercase())));
     flags.extend(faults.without.iter().map(|symbol| format!("-D{symbol}=withheld_{symbol}")));
     flags

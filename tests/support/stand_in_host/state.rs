@@ -22,6 +22,8 @@ use crate::{
 };
 
 const CONFIG_WORDS: usize = 16 * 1024;
+/// Where the config has its `flb_hot_reload`, in bytes.
+pub(crate) const HOT_RELOAD: usize = 4096;
 const WORKER_WORDS: usize = 32;
 
 /// The state of one life.
@@ -57,6 +59,20 @@ impl State {
         self.set(offset_of!(sys::flb_config_head, is_shutting_down), true);
     }
 
+    /// A hot reload begins.
+    pub(crate) fn set_reloading(&self) {
+        if self.release.since(2, 2, 0) {
+            self.set(HOT_RELOAD + offset_of!(sys::flb_hot_reload, shutdown_by_hot_reloading), true);
+        }
+    }
+
+    /// Whether this release does not call proxied outputs now, since a hot reload began.
+    pub(crate) fn silences_proxies(&self) -> bool {
+        let offset = HOT_RELOAD + offset_of!(sys::flb_hot_reload, shutdown_by_hot_reloading);
+        let is_marked = self.config[offset / size_of::<u32>()].load(Ordering::Acquire) != 0;
+        is_marked && self.release.since(2, 2, 0) && !self.release.since(3, 1, 0)
+    }
+
     fn set(&self, offset: usize, on: bool) {
         self.config[offset / size_of::<u32>()].store(u32::from(on), Ordering::Release);
     }
@@ -74,6 +90,11 @@ thread_local! {
 /// The state that this thread works for; `None` on threads that are not the host's.
 fn current() -> Option<Arc<State>> {
     CURRENT.try_with(|current| current.borrow().clone()).ok().flatten()
+}
+
+/// Whether proxied outputs are not called now by the life that this thread works for.
+pub(crate) fn is_silent() -> bool {
+    current().is_some_and(|state| state.silences_proxies())
 }
 
 pub(crate) extern "C" fn worker() -> *mut c_void {
