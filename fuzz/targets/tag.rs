@@ -2,7 +2,7 @@
 
 #![no_main]
 
-use flb_kube::kube::origin::tag::{Cut, parse};
+use flb_kube::kube::origin::{container_ref::Cut, tag::parse};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {

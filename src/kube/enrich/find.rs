@@ -6,69 +6,78 @@ use std::sync::Arc;
 
 use crate::kube::{
     object::pod::{Container, Pod},
-    origin::tag::{Cut, TagParts},
+    origin::container_ref::{ContainerRef, Cut},
     store::Store,
 };
 
-/// Whether `parts` name a pod by its whole name and namespace.
-pub(crate) fn is_named(parts: &TagParts) -> bool {
-    let is_cut = matches!(parts.cut, Some(Cut::Pod | Cut::Namespace));
-    !parts.pod.is_empty() && !parts.namespace.is_empty() && !is_cut
+/// Whether `origin` name a pod by its whole name and namespace.
+pub(crate) fn is_named(origin: &ContainerRef) -> bool {
+    let is_cut = matches!(origin.cut, Some(Cut::Pod | Cut::Namespace));
+    !origin.pod.is_empty() && !origin.namespace.is_empty() && !is_cut
 }
 
-/// What the store knows of the pod that `parts` mean.
-pub(crate) fn pod(store: &Store, parts: &TagParts) -> Option<Arc<Pod>> {
-    if is_named(parts) {
-        return store.lookup_run(&parts.namespace, &parts.pod, parts.uid.as_deref());
+/// What the store knows of the pod that `origin` mean.
+pub(crate) fn pod(store: &Store, origin: &ContainerRef) -> Option<Arc<Pod>> {
+    if is_named(origin) {
+        return store.lookup_run(&origin.namespace, &origin.pod, origin.uid.as_deref());
     }
     fn name(pod: &Pod) -> &str {
         pod.meta.name.as_deref().unwrap_or_default()
     }
-    match parts.cut {
-        Some(Cut::Pod) => store.lookup_only(|pod| name(pod).starts_with(&parts.pod)),
+    match origin.cut {
+        Some(Cut::Pod) => store.lookup_only(|pod| name(pod).starts_with(&origin.pod)),
         Some(Cut::Namespace) => store.lookup_only(|pod| {
             let namespace = pod.meta.namespace.as_deref().unwrap_or_default();
-            name(pod) == parts.pod && namespace.starts_with(&parts.namespace)
+            name(pod) == origin.pod && namespace.starts_with(&origin.namespace)
         }),
         _ => {
-            let ids = [&parts.docker_id, &parts.uid];
+            let ids = [&origin.docker_id, &origin.uid];
             ids.into_iter().flatten().find_map(|id| store.lookup_id(id))
         }
     }
 }
 
-/// `parts` with all that follows from the pod that they mean; none if they and the pod say nothing.
-pub(crate) fn complete(parts: &TagParts, pod: Option<&Pod>) -> Option<TagParts> {
-    let mut parts = parts.clone();
-    if !is_named(&parts) {
+/// `pod`, unless its uid differs from the container's: then another pod has its name now. A static pod's folder is named
+/// by the hash of its file.
+pub(crate) fn meant<'a>(origin: &ContainerRef, pod: Option<&'a Pod>) -> Option<&'a Pod> {
+    pod.filter(|pod| match (&origin.uid, &pod.meta.uid) {
+        (Some(tag), Some(api)) => **tag == **api || pod.is_mirror,
+        _ => true,
+    })
+}
+
+/// `origin` with all that follows from the pod that they mean; none if they and the pod say nothing.
+pub(crate) fn complete(origin: &ContainerRef, pod: Option<&Pod>) -> Option<ContainerRef> {
+    let mut origin = origin.clone();
+    if !is_named(&origin) {
         let text = |field: &Option<Box<str>>| field.as_deref().unwrap_or_default().to_owned();
         match pod {
             Some(pod) => {
-                (parts.pod, parts.namespace) = (text(&pod.meta.name), text(&pod.meta.namespace));
+                (origin.pod, origin.namespace) = (text(&pod.meta.name), text(&pod.meta.namespace));
             }
             // The beginning of a name is not a name.
-            None if parts.cut == Some(Cut::Pod) => return None,
-            None if parts.cut == Some(Cut::Namespace) => parts.namespace.clear(),
+            None if origin.cut == Some(Cut::Pod) => return None,
+            None if origin.cut == Some(Cut::Namespace) => origin.namespace.clear(),
             // Without the uid it may be a container of something else.
-            None if parts.uid.is_none() => return None,
+            None if origin.uid.is_none() => return None,
             None => {}
         }
     }
     let containers = pod.map_or(&[][..], |pod| &pod.containers);
-    if let Some(Cut::Container(text)) = &parts.cut {
+    if let Some(Cut::Container(text)) = &origin.cut {
         if let Some((container, id)) = only(containers, text) {
-            parts.container = Some(container.name.to_string());
-            parts.docker_id = id.map(str::to_owned);
+            origin.container = Some(container.name.to_string());
+            origin.docker_id = id.map(str::to_owned);
         }
-    } else if parts.container.is_none()
-        && let Some(id) = parts.docker_id.as_deref()
+    } else if origin.container.is_none()
+        && let Some(id) = origin.docker_id.as_deref()
     {
         let has_it = |container: &&Container| {
             [&container.id, &container.last_id].into_iter().any(|own| own.as_deref() == Some(id))
         };
-        parts.container = containers.iter().find(has_it).map(|container| container.name.to_string());
+        origin.container = containers.iter().find(has_it).map(|container| container.name.to_string());
     }
-    Some(parts)
+    Some(origin)
 }
 
 /// The only container, and the run of it, whose `<name>-<id>` begins with `text`.

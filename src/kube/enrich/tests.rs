@@ -78,7 +78,7 @@ fn by_tag_only() -> Resolver {
 }
 
 fn remembered(resolver: &Resolver) -> usize {
-    resolver.names.iter().map(|shard| shard.read().unwrap().known.len()).sum()
+    resolver.shards.iter().map(|shard| shard.read().unwrap().known.len()).sum()
 }
 
 #[test]

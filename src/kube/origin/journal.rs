@@ -1,18 +1,15 @@
 //! Which container wrote a record of the systemd journal.
 //!
-//! Serves `record_key`. Docker (for dockershim and cri-dockerd) and conmon (for CRI-O) set CONTAINER_NAME and
+//! Serves `record_fields`. Docker (for dockershim and cri-dockerd) and conmon (for CRI-O) set CONTAINER_NAME and
 //! CONTAINER_ID_FULL in what a container prints. What a container's process sends to the journal by itself, whatever
 //! the runtime, has the cgroup that journald saw: its path names the pod's uid and the container's id. Names of fields
 //! may have lost their underscores in front and their capitals, as the systemd input offers. Invariant: the record of a
 //! service, or of a runtime itself, is no container's.
 
 use crate::{
-    kube::origin::tag::{self, TagParts},
+    kube::origin::container_ref::{self, ContainerRef, is_id},
     record::msgpack::reader::{Map, text},
 };
-
-/// How long a container's id is.
-const ID_LEN: usize = 64;
 
 /// What a record says of its container.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -54,14 +51,14 @@ impl<'a> Container<'a> {
     }
 
     /// What it says; none if that is no container of Kubernetes'.
-    pub(crate) fn parts(&self) -> Option<TagParts> {
+    pub(crate) fn container_ref(&self) -> Option<ContainerRef> {
         let text = |value: Option<&'a [u8]>| value.and_then(|value| std::str::from_utf8(value).ok());
         let id = text(self.id).filter(|id| is_id(id)).map(str::to_owned);
         if let Some(name) = text(self.name) {
-            return Some(TagParts { docker_id: id, ..named(name)? });
+            return Some(ContainerRef { docker_id: id, ..named(name)? });
         }
         match id {
-            Some(_) => Some(TagParts { docker_id: id, ..TagParts::default() }),
+            Some(_) => Some(ContainerRef { docker_id: id, ..ContainerRef::default() }),
             None => in_cgroup(text(self.cgroup)?),
         }
     }
@@ -85,26 +82,26 @@ fn bare(name: &[u8]) -> &[u8] {
 }
 
 /// `k8s_<container>[.<hash>]_<pod>_<namespace>_<uid>_<attempt>`
-fn named(name: &str) -> Option<TagParts> {
+fn named(name: &str) -> Option<ContainerRef> {
     let mut parts = name.strip_prefix("k8s_")?.split('_');
     let mut next = || parts.next().filter(|part| !part.is_empty());
     let (container, pod, namespace, uid, _attempt) = (next()?, next()?, next()?, next()?, next()?);
     parts.next().is_none().then_some(())?;
     let (container, hash) =
         container.split_once('.').map_or((container, None), |(name, hash)| (name, Some(hash)));
-    Some(TagParts {
-        pod: tag::pod_name(pod).filter(|name| name == pod)?,
-        namespace: tag::namespace_name(namespace)?,
+    Some(ContainerRef {
+        pod: container_ref::pod_name(pod).filter(|name| name == pod)?,
+        namespace: container_ref::namespace_name(namespace)?,
         container: Some(container.to_owned()),
         container_hash: hash.map(str::to_owned),
         uid: Some(uid.to_owned()),
-        ..TagParts::default()
+        ..ContainerRef::default()
     })
 }
 
 /// `…-pod<uid>.slice/cri-containerd-<id>.scope`, `…/crio-<id>.scope`, `…/docker-<id>.scope`, or without systemd's names
 /// `…/pod<uid>/<id>`; and what the container made below it.
-fn in_cgroup(path: &str) -> Option<TagParts> {
+fn in_cgroup(path: &str) -> Option<ContainerRef> {
     let mut folders = path.split('/').skip_while(|folder| !folder.contains("kubepods")).peekable();
     folders.peek()?;
     let uid = folders.find_map(|folder| {
@@ -119,11 +116,7 @@ fn in_cgroup(path: &str) -> Option<TagParts> {
     let (runtime, id) = scope.rsplit_once(['-', ':']).unwrap_or(("", scope));
     // What supervises a container writes of itself.
     (is_id(id) && !runtime.ends_with("conmon")).then_some(())?;
-    Some(TagParts { uid: Some(uid), docker_id: Some(id.to_owned()), ..TagParts::default() })
-}
-
-fn is_id(text: &str) -> bool {
-    text.len() == ID_LEN && text.bytes().all(|b| b.is_ascii_hexdigit())
+    Some(ContainerRef { uid: Some(uid), docker_id: Some(id.to_owned()), ..ContainerRef::default() })
 }
 
 #[cfg(test)]
@@ -134,27 +127,27 @@ mod tests {
     const ID: &str = "c9898099f6d235126d564ed38a020007ea7a6fac6e25e718de683c9dd0076c16";
     const UID: &str = "d6c53deb-05a4-11e8-a8c4-080027435fb7";
 
-    fn parts(fields: &[(&str, &str)]) -> Option<TagParts> {
+    fn parts(fields: &[(&str, &str)]) -> Option<ContainerRef> {
         let mut body = Vec::new();
         write::map_header(&mut body, fields.len());
         for (key, value) in fields {
             write::str(&mut body, key);
             write::str(&mut body, value);
         }
-        Container::of(Map::of(&body)?)?.parts()
+        Container::of(Map::of(&body)?)?.container_ref()
     }
 
     #[test]
     fn the_name_that_runtimes_give_names_all() {
         let name = format!("k8s_app.4f2a_web-1.a_shop_{UID}_23");
-        let expected = TagParts {
+        let expected = ContainerRef {
             pod: "web-1.a".into(),
             namespace: "shop".into(),
             container: Some("app".into()),
             container_hash: Some("4f2a".into()),
             docker_id: Some(ID.into()),
             uid: Some(UID.into()),
-            ..TagParts::default()
+            ..ContainerRef::default()
         };
         let named = [("PRIORITY", "6"), ("CONTAINER_NAME", name.as_str()), ("CONTAINER_ID_FULL", ID)];
         assert_eq!(parts(&named), Some(expected.clone()));
@@ -164,7 +157,8 @@ mod tests {
 
     #[test]
     fn the_cgroup_names_the_pods_uid_and_the_containers_id() {
-        let expected = TagParts { uid: Some(UID.into()), docker_id: Some(ID.into()), ..TagParts::default() };
+        let expected =
+            ContainerRef { uid: Some(UID.into()), docker_id: Some(ID.into()), ..ContainerRef::default() };
         let slice = format!("kubepods-burstable-pod{}.slice", UID.replace('-', "_"));
         for path in [
             format!("/kubepods.slice/kubepods-burstable.slice/{slice}/cri-containerd-{ID}.scope"),
