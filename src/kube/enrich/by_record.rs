@@ -27,8 +27,10 @@ const SLOTS: usize = 256;
 pub struct ByRecord<'a> {
     resolver: &'a Resolver,
     form: &'a RecordForm,
-    /// Those seen in this chunk, each at the place that its key's hash gives it.
+    /// The others seen in this chunk, each at the place that its key's hash gives it.
     seen: Vec<Seen>,
+    /// The pod that the chunk's first record names.
+    first: Seen,
     key: Vec<u8>,
 }
 
@@ -41,7 +43,7 @@ struct Seen {
 impl<'a> ByRecord<'a> {
     /// For one chunk.
     pub fn new(resolver: &'a Resolver, form: &'a RecordForm) -> Self {
-        Self { resolver, form, seen: Vec::new(), key: Vec::new() }
+        Self { resolver, form, seen: Vec::new(), first: Seen::default(), key: Vec::new() }
     }
 }
 
@@ -49,10 +51,15 @@ impl Choose for ByRecord<'_> {
     fn choose(&mut self, _: &Event<'_>, body: Map<'_>) -> Option<&Treatment> {
         let named = Named::read(self.form, body)?;
         named.write_key(&mut self.key);
-        if self.seen.is_empty() {
-            self.seen.resize(SLOTS, Seen::default());
-        }
-        let seen = &mut self.seen[place(&self.key)];
+        // Most chunks hold records of one pod.
+        let seen = if self.first.key.is_empty() || self.first.key == self.key {
+            &mut self.first
+        } else {
+            if self.seen.is_empty() {
+                self.seen.resize(SLOTS, Seen::default());
+            }
+            &mut self.seen[place(&self.key)]
+        };
         if seen.key != self.key {
             seen.treatment = self.resolver.resolve_key(&self.key, || named.container_ref());
             seen.key.clone_from(&self.key);

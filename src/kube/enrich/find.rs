@@ -10,21 +10,26 @@ use crate::kube::{
     store::Store,
 };
 
-/// Whether `origin` name a pod by its whole name and namespace.
+/// Whether `origin` names a pod by its whole name and namespace.
 pub(crate) fn is_named(origin: &ContainerRef) -> bool {
     let is_cut = matches!(origin.cut, Some(Cut::Pod | Cut::Namespace));
     !origin.pod.is_empty() && !origin.namespace.is_empty() && !is_cut
 }
 
-/// What the store knows of the pod that `origin` mean.
+/// What the store knows of the pod that `origin` means. An id tells more than a name, which another pod may have by now.
 pub(crate) fn pod(store: &Store, origin: &ContainerRef) -> Option<Arc<Pod>> {
     if is_named(origin) {
-        return store.lookup_run(&origin.namespace, &origin.pod, origin.uid.as_deref());
+        let by_id = || origin.docker_id.as_deref().and_then(|id| store.lookup_id(id));
+        return match &origin.uid {
+            None => by_id().filter(|pod| has_name(pod, origin)),
+            Some(_) => None,
+        }
+        .or_else(|| store.lookup_run(&origin.namespace, &origin.pod, origin.uid.as_deref()));
     }
-    fn name(pod: &Pod) -> &str {
-        pod.meta.name.as_deref().unwrap_or_default()
-    }
+    let name = |pod: &Pod| pod.meta.name.as_deref().unwrap_or_default().to_owned();
     match origin.cut {
+        // Another pod with this beginning may be still to come.
+        Some(Cut::Pod | Cut::Namespace) if !store.has_listed_pods() => None,
         Some(Cut::Pod) => store.lookup_only(|pod| name(pod).starts_with(&origin.pod)),
         Some(Cut::Namespace) => store.lookup_only(|pod| {
             let namespace = pod.meta.namespace.as_deref().unwrap_or_default();
@@ -37,6 +42,42 @@ pub(crate) fn pod(store: &Store, origin: &ContainerRef) -> Option<Arc<Pod>> {
     }
 }
 
+fn has_name(pod: &Pod, origin: &ContainerRef) -> bool {
+    let is = |field: &Option<Box<str>>, text: &str| field.as_deref() == Some(text);
+    is(&pod.meta.name, &origin.pod) && is(&pod.meta.namespace, &origin.namespace)
+}
+
+/// Whether `pod` is known to be the one that `origin` comes from: by its uid, or by the id of a run of its containers.
+pub(crate) fn is_sure(store: Option<&Store>, origin: &ContainerRef, pod: &Pod) -> bool {
+    if origin.uid.is_some() {
+        return meant(origin, Some(pod)).is_some();
+    }
+    let Some(id) = origin.docker_id.as_deref() else { return false };
+    let is_known = || {
+        store
+            .and_then(|store| store.lookup_id(id))
+            .is_some_and(|known| has_name(&known, origin) && known.meta.uid == pod.meta.uid)
+    };
+    pod.containers.iter().any(|container| has_run(container, id)) || is_known()
+}
+
+/// Whether `pod`, which has the name that `origin` tells, may have been replaced by another: it is not watched, and the
+/// container's id is none of those that its runs have had.
+pub(crate) fn is_doubtful(store: &Store, origin: &ContainerRef, pod: &Pod) -> bool {
+    let is_other = |container: &Container| {
+        container.id.is_some() && origin.container.as_deref().is_none_or(|name| *container.name == *name)
+    };
+    origin.docker_id.is_some()
+        && is_named(origin)
+        && !store.is_watched(&origin.namespace, &origin.pod)
+        && pod.containers.iter().any(is_other)
+        && !is_sure(Some(store), origin, pod)
+}
+
+fn has_run(container: &Container, id: &str) -> bool {
+    [&container.id, &container.last_id].into_iter().any(|own| own.as_deref() == Some(id))
+}
+
 /// `pod`, unless its uid differs from the container's: then another pod has its name now. A static pod's folder is named
 /// by the hash of its file.
 pub(crate) fn meant<'a>(origin: &ContainerRef, pod: Option<&'a Pod>) -> Option<&'a Pod> {
@@ -46,7 +87,7 @@ pub(crate) fn meant<'a>(origin: &ContainerRef, pod: Option<&'a Pod>) -> Option<&
     })
 }
 
-/// `origin` with all that follows from the pod that they mean; none if they and the pod say nothing.
+/// `origin` with all that follows from its pod; none if neither names anything.
 pub(crate) fn complete(origin: &ContainerRef, pod: Option<&Pod>) -> Option<ContainerRef> {
     let mut origin = origin.clone();
     if !is_named(&origin) {
@@ -72,10 +113,8 @@ pub(crate) fn complete(origin: &ContainerRef, pod: Option<&Pod>) -> Option<Conta
     } else if origin.container.is_none()
         && let Some(id) = origin.docker_id.as_deref()
     {
-        let has_it = |container: &&Container| {
-            [&container.id, &container.last_id].into_iter().any(|own| own.as_deref() == Some(id))
-        };
-        origin.container = containers.iter().find(has_it).map(|container| container.name.to_string());
+        let has_it = containers.iter().find(|container| has_run(container, id));
+        origin.container = has_it.map(|container| container.name.to_string());
     }
     Some(origin)
 }

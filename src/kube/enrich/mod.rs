@@ -12,9 +12,10 @@ use std::{
     hash::{BuildHasher, RandomState},
     ptr,
     sync::{
-        Arc, PoisonError, RwLock,
+        Arc, Mutex, PoisonError, RwLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
+    time::{Duration, Instant},
 };
 
 use arc_swap::ArcSwapOption;
@@ -51,6 +52,12 @@ const MOST_NAMES: usize = 4096;
 /// a record's names. What others send may be, and would fill the memory.
 const LONGEST_KEY: usize = 1024;
 
+/// After this time a pod is taken for the one that is meant although no run of it is known to have the container's id.
+const LONGEST_DOUBT: Duration = Duration::from_secs(15);
+
+/// What was not used for this time, or up to twice as long, is forgotten.
+const FORGET_AFTER: Duration = Duration::from_secs(120);
+
 /// How tags are read.
 pub enum TagForm {
     /// The kubelet's own forms, behind this prefix.
@@ -78,6 +85,8 @@ pub struct Resolver {
     services: Option<Arc<Services>>,
     shards: [RwLock<Shard>; SHARDS],
     hasher: RandomState,
+    /// Which shard is next to forget what is unused, and when.
+    sweep: Mutex<(usize, Instant)>,
     /// Of tags that name no pod.
     unreadable_tags: SharedPace,
 }
@@ -95,12 +104,17 @@ impl Default for Shard {
 }
 
 impl Shard {
-    /// Forgets, when there are many, those that nobody used since it was last done.
+    /// Forgets those that nobody used since it was last done.
+    fn forget_unused(&mut self) {
+        self.known.retain(|_, name| name.is_used.swap(false, Ordering::Relaxed));
+    }
+
+    /// Makes room for one more.
     fn make_room(&mut self) {
         if self.known.len() < self.limit {
             return;
         }
-        self.known.retain(|_, name| name.is_used.swap(false, Ordering::Relaxed));
+        self.forget_unused();
         if self.known.len() >= MOST_NAMES {
             self.known.clear();
         }
@@ -112,6 +126,9 @@ impl Shard {
 /// What a tag or a key says, and what it leads to.
 struct CachedOrigin {
     origin: Option<ContainerRef>,
+    since: Instant,
+    /// Whether a pod is taken that was doubtful.
+    is_settled: AtomicBool,
     is_used: AtomicBool,
     answer: ArcSwapOption<Answer>,
 }
@@ -130,6 +147,8 @@ struct Found {
     namespace: Option<Arc<Namespace>>,
     node: Option<Arc<NodeMeta>>,
     service: Option<Arc<Service>>,
+    /// The pod of that name, where it may not be the one that is meant: a look at the API, or time, will tell.
+    doubted: Option<Arc<Pod>>,
 }
 
 impl PartialEq for Found {
@@ -141,6 +160,7 @@ impl PartialEq for Found {
             && at(self.namespace.as_ref()) == at(other.namespace.as_ref())
             && at(self.node.as_ref()) == at(other.node.as_ref())
             && at(self.service.as_ref()) == at(other.service.as_ref())
+            && at(self.doubted.as_ref()) == at(other.doubted.as_ref())
     }
 }
 
@@ -157,6 +177,7 @@ impl Resolver {
             services: None,
             shards,
             hasher: RandomState::new(),
+            sweep: Mutex::new((0, Instant::now())),
             unreadable_tags: SharedPace::default(),
         }
     }
@@ -226,11 +247,12 @@ impl Resolver {
         let before = name.answer.load();
         if let Some(answer) = &*before
             && answer.generation.load(Ordering::Acquire) == generation
+            && answer.found.doubted.is_none()
         {
             self.wish(origin, answer);
             return answer.treatment.clone();
         }
-        let found = self.find(origin);
+        let found = self.find(origin, &name, before.as_deref());
         if let Some(answer) = &*before
             && answer.found == found
         {
@@ -238,6 +260,7 @@ impl Resolver {
             self.wish(origin, answer);
             return answer.treatment.clone();
         }
+        self.forget_unused(Instant::now());
         let treatment = self.treatment(origin, &found).map(Arc::new);
         let answer = Arc::new(Answer { generation: generation.into(), found, treatment });
         name.answer.store(Some(Arc::clone(&answer)));
@@ -246,13 +269,17 @@ impl Resolver {
     }
 
     /// What is known of the pod that `origin` mean, and of what is around it.
-    fn find(&self, origin: &ContainerRef) -> Found {
+    fn find(&self, origin: &ContainerRef, name: &CachedOrigin, before: Option<&Answer>) -> Found {
         let store = self.store.as_ref();
         let mut found = Found::default();
         if self.pods() {
             let preloaded = self.preload.pod(&origin.namespace, &origin.pod);
             let known = || store.and_then(|store| find::pod(store, origin));
             found.pod = preloaded.filter(|pod| find::meant(origin, Some(pod)).is_some()).or_else(known);
+            let doubted = before.and_then(|answer| answer.found.doubted.as_ref());
+            if found.pod.as_ref().is_some_and(|pod| self.doubts(origin, name, pod, doubted)) {
+                found.doubted = found.pod.take();
+            }
         }
         let pod = found.pod.as_deref();
         if self.layout.namespaces() {
@@ -272,13 +299,49 @@ impl Resolver {
         found
     }
 
+    /// Forgets those of one shard that nobody used since its last turn: they hold the metadata of pods that are long gone.
+    fn forget_unused(&self, now: Instant) {
+        let Ok(mut sweep) = self.sweep.try_lock() else { return };
+        let (shard, last) = &mut *sweep;
+        if now.duration_since(*last) < FORGET_AFTER / SHARDS as u32 {
+            return;
+        }
+        (*shard, *last) = ((*shard + 1) % SHARDS, now);
+        self.shards[*shard].write().unwrap_or_else(PoisonError::into_inner).forget_unused();
+    }
+
+    /// Whether `pod` is not to be taken yet for the one that `origin` means: it may be that of a new container whose pod
+    /// took over the name. It is taken once it was read again since it was first `doubted`, or when that takes too long.
+    fn doubts(
+        &self,
+        origin: &ContainerRef,
+        name: &CachedOrigin,
+        pod: &Arc<Pod>,
+        doubted: Option<&Arc<Pod>>,
+    ) -> bool {
+        let Some(store) = &self.store else { return false };
+        if name.is_settled.load(Ordering::Relaxed) || !find::is_doubtful(store, origin, pod) {
+            return false;
+        }
+        let is_fresh = doubted.is_some_and(|before| !Arc::ptr_eq(before, pod));
+        let is_settled = is_fresh || name.since.elapsed() >= LONGEST_DOUBT;
+        name.is_settled.store(is_settled, Ordering::Relaxed);
+        !is_settled
+    }
+
     /// What is to be done with the records of what `origin` mean; none if nothing can be said of it.
     fn treatment(&self, origin: &ContainerRef, found: &Found) -> Option<Treatment> {
         let pod = find::meant(origin, found.pod.as_deref());
         let (namespace, node) = (found.namespace.as_deref(), found.node.as_deref());
         let aws = self.services.as_deref().map(|services| (services, found.service.as_deref()));
-        let origin = find::complete(origin, pod)?;
-        let treatment = metadata::treatment(&self.layout, &origin, Known { pod, namespace, node, aws });
+        let mut origin = find::complete(origin, pod)?;
+        let store = self.store.as_ref();
+        let is_sure = pod.is_some_and(|pod| find::is_sure(store, &origin, pod));
+        if is_sure && origin.restarts.is_none() {
+            origin.restarts = origin.docker_id.as_deref().and_then(|id| store?.restarts(id));
+        }
+        let treatment =
+            metadata::treatment(&self.layout, &origin, Known { pod, is_sure, namespace, node, aws });
         Some(self.policy.complete(treatment, &origin, pod, namespace))
     }
 
@@ -287,6 +350,7 @@ impl Resolver {
             return;
         };
         match &answer.found.pod {
+            None if answer.found.doubted.is_some() => store.mistaken(&origin.namespace, &origin.pod),
             None => store.missed(&origin.namespace, &origin.pod),
             Some(pod) if find::meant(origin, Some(pod)).is_none() => {
                 store.mistaken(&origin.namespace, &origin.pod);
@@ -306,7 +370,13 @@ impl Resolver {
         }
         let is_short = key.len() <= LONGEST_KEY;
         let origin = is_short.then(read).flatten();
-        let name = CachedOrigin { origin, is_used: true.into(), answer: ArcSwapOption::empty() };
+        let name = CachedOrigin {
+            origin,
+            since: Instant::now(),
+            is_settled: false.into(),
+            is_used: true.into(),
+            answer: ArcSwapOption::empty(),
+        };
         if !is_short {
             return Arc::new(name);
         }

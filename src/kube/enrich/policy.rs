@@ -4,8 +4,10 @@
 //! ignored, with one warning.
 
 use std::{
+    borrow::Cow,
     collections::HashSet,
     fmt::Display,
+    hash::{BuildHasher as _, RandomState},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -24,6 +26,8 @@ use crate::{
 
 /// After this many complaints they are forgotten, and may be made again.
 const COMPLAINTS: usize = 1024;
+/// How many bytes of a name that a pod's author chose a warning shows.
+const MOST_SHOWN: usize = 200;
 
 /// Finds a parser of lines by its name.
 pub type FindParser = Box<dyn Fn(&str) -> Option<Arc<dyn LineParser>> + Send + Sync>;
@@ -33,14 +37,15 @@ pub type FindParser = Box<dyn Fn(&str) -> Option<Arc<dyn LineParser>> + Send + S
 pub struct AnnotationPolicy {
     exclude: bool,
     parsers: Option<FindParser>,
-    /// Complaints that were made.
-    told: Mutex<HashSet<String>>,
+    /// Hashes of the complaints that were made.
+    told: Mutex<HashSet<u64>>,
+    hasher: RandomState,
 }
 
 impl AnnotationPolicy {
     /// Exclusion if `exclude`, and parsers if there is somewhere to find them.
     pub fn new(exclude: bool, parsers: Option<FindParser>) -> Self {
-        Self { exclude, parsers, told: Mutex::default() }
+        Self { exclude, parsers, ..Self::default() }
     }
 
     /// Whether it obeys any.
@@ -90,7 +95,7 @@ impl AnnotationPolicy {
         fill(dropped, rules.ask(container, |request| self.exclusion(request, whose)));
         fill(parser, rules.ask(container, |request| self.parser(request, whose)));
         if self.any() && !rules.misspelt.is_empty() {
-            let names = rules.misspelt.join(", ");
+            let names = shown(&rules.misspelt.join(", ")).into_owned();
             let complaint = format!("{whose}: not understood, and ignored: {PREFIX}{names}");
             self.complain_once(
                 complaint,
@@ -115,7 +120,8 @@ impl AnnotationPolicy {
         };
         let parser = find(name);
         if parser.is_none() {
-            let complaint = format!("{whose}: annotation {PREFIX}parser: there is no parser '{name}'");
+            let complaint =
+                format!("{whose}: annotation {PREFIX}parser: there is no parser '{}'", shown(name));
             self.complain_once(complaint, "it is ignored; add it to the host's parsers file");
         }
         Some(Found { name: name.clone(), parser: parser? })
@@ -127,7 +133,7 @@ impl AnnotationPolicy {
             if told.len() >= COMPLAINTS {
                 told.clear();
             }
-            if !told.insert(complaint.clone()) {
+            if !told.insert(self.hasher.hash_one(&complaint)) {
                 return;
             }
         }
@@ -145,6 +151,14 @@ struct Found {
 impl PartialEq for Found {
     fn eq(&self, other: &Self) -> bool {
         self.name == other.name
+    }
+}
+
+/// A text of a pod's author, cut to a length that fits a line of the log.
+fn shown(text: &str) -> Cow<'_, str> {
+    match text.len() {
+        0..=MOST_SHOWN => Cow::Borrowed(text),
+        _ => Cow::Owned(format!("{}…", &text[..text.floor_char_boundary(MOST_SHOWN)])),
     }
 }
 

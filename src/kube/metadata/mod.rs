@@ -36,7 +36,7 @@ use crate::{
         },
         origin::container_ref::ContainerRef,
     },
-    record::splice::treatment::Treatment,
+    record::splice::treatment::{Existing, Treatment},
 };
 
 /// The fields that only the filter may write.
@@ -50,6 +50,8 @@ const ORDINARY: usize = 4096;
 pub struct Known<'a> {
     /// Its pod: the one that the container is meant to be in.
     pub pod: Option<&'a Pod>,
+    /// Whether a uid or a container's id says that it is its pod, and not the name alone.
+    pub is_sure: bool,
     /// Its namespace.
     pub namespace: Option<&'a Namespace>,
     /// Its node.
@@ -101,7 +103,11 @@ pub fn treatment(layout: &Layout, origin: &ContainerRef, mut known: Known<'_>) -
         true => known.namespace.is_some(),
         false => known.pod.is_some() || layout.tag_only,
     };
-    treatment.existing = layout.existing;
+    // What another agent knew is more than what the tag says.
+    treatment.existing = match layout.existing {
+        Existing::Replace if !treatment.is_known => Existing::Keep,
+        existing => existing,
+    };
     treatment
 }
 
@@ -158,7 +164,9 @@ fn kubernetes(layout: &Layout, origin: &ContainerRef, known: Known<'_>, maps: &M
     if !layout.tag_only {
         let hash = origin.container_hash.as_deref().or_else(|| run?.image_hash());
         fields.text("container_hash", hash);
-        fields.text("container_image", run.and_then(|c| c.image.as_deref()));
+        // All runs of a container have the image that its pod asks for.
+        let image = container.filter(|container| known.is_sure || is_run(docker_id, container));
+        fields.text("container_image", image.and_then(|c| c.image.as_deref()));
         fields.text("container_image_id", run.and_then(|c| c.image_id.as_deref()).filter(|_| extra.image_id));
         fields.text("container_type", container.map(|c| c.kind.as_str()).filter(|_| extra.container_type));
     }
@@ -237,7 +245,8 @@ fn is_run(docker_id: Option<&str>, container: &Container) -> bool {
     match (docker_id, container.id.as_deref()) {
         (Some(shown), Some(id)) => shown == id,
         (None, Some(_)) => false,
-        (_, None) => true,
+        (Some(_), None) => container.last_id.is_none(),
+        (None, None) => true,
     }
 }
 

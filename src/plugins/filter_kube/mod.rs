@@ -257,9 +257,6 @@ impl Lookup {
             false => Some(source::start(options, &layout, tasks)?),
         };
         let store = watch.as_ref().map(|watch| watch.store().clone());
-        if let (Some(store), Some(_)) = (&store, &record_form) {
-            store.want_ids();
-        }
         let services = match layout.tag_only {
             true => None,
             false => options.aws.services(&options.api, tasks)?,

@@ -50,7 +50,10 @@ pub(super) fn write(pod: &Pod) -> serde_json::Result<Vec<u8>> {
 /// The containers of a kind that have no status yet.
 fn named(pod: &Pod, kind: Kind) -> Vec<OutName<'_>> {
     let of_kind = pod.containers.iter().filter(|container| container.kind == kind);
-    of_kind.filter(|container| container.restarts.is_none()).map(|c| OutName { name: &c.name }).collect()
+    of_kind
+        .filter(|container| container.restarts.is_none())
+        .map(|c| OutName { name: &c.name, image: c.image.as_deref() })
+        .collect()
 }
 
 /// Those of a kind that have one.
@@ -104,6 +107,8 @@ struct OutSpec<'a> {
 #[derive(Serialize)]
 struct OutName<'a> {
     name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    image: Option<&'a str>,
 }
 
 #[derive(Serialize)]
