@@ -32,7 +32,7 @@ fn cluster() -> ApiServer {
 fn by_name() -> Value {
     json!({
         "PRIORITY": "6", "CONTAINER_NAME": format!("k8s_app_web-1_shop_{UID}_0"), "CONTAINER_ID": &ID[..12],
-        "CONTAINER_ID_FULL": ID, "SYSLOG_IDENTIFIER": "conmon", "MESSAGE": "by name",
+        "CONTAINER_ID_FULL": ID, "SYSLOG_IDENTIFIER": "conmon", "_COMM": "conmon", "MESSAGE": "by name",
         "_SYSTEMD_CGROUP": format!("/kubepods.slice/kubepods-pod{}.slice/crio-conmon-{ID}.scope", UID.replace('-', "_")),
     })
 }

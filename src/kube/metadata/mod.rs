@@ -17,7 +17,7 @@ mod select;
 
 use std::sync::atomic::Ordering;
 
-use k8s_openapi::jiff::{Zoned, tz::TimeZone};
+use k8s_openapi::jiff::{Timestamp, Zoned, tz::TimeZone};
 use tracing::warn;
 
 use self::{entries::Maps, map_writer::MapWriter};
@@ -222,7 +222,8 @@ fn namespace_alone(layout: &Layout, origin: &ContainerRef, maps: &Maps<'_>) -> V
 }
 
 fn workload(pod: &Pod) -> Option<Workload<'_>> {
-    Workload::of(pod.owner_references.as_ref()?.bytes(), pod.labels.as_ref().map(Verbatim::bytes))
+    let labels = pod.labels.as_ref().map(Verbatim::bytes);
+    Workload::of(pod.owner_references.as_ref()?.bytes(), labels, pod.created.map(Timestamp::as_second))
 }
 
 /// The status of the container that the tag names.

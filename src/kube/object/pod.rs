@@ -48,6 +48,8 @@ pub struct Pod {
     pub ip: Option<Box<str>>,
     /// Those beside it; see [`Self::ips`].
     pub other_ips: Box<[Box<str>]>,
+    /// When it was created.
+    pub created: Option<Timestamp>,
     /// When its kubelet took it up.
     pub started: Option<Timestamp>,
     /// How far it is.
@@ -126,6 +128,7 @@ pub(crate) struct WireMeta {
     namespace: Option<Box<str>>,
     uid: Option<Box<str>>,
     resource_version: Option<Box<str>>,
+    creation_timestamp: Option<Box<str>>,
     pub(crate) labels: Option<Verbatim>,
     pub(crate) annotations: Option<Verbatim>,
     owner_references: Option<Verbatim>,
@@ -242,6 +245,7 @@ impl From<WirePod> for Pod {
             node: spec.node_name,
             ip,
             other_ips,
+            created: meta.creation_timestamp.and_then(|time| time.parse().ok()),
             started: status.start_time.and_then(|time| time.parse().ok()),
             phase: status.phase.as_deref().and_then(Phase::parse),
             containers: containers.into(),

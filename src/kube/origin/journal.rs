@@ -3,8 +3,9 @@
 //! Serves `record_fields`. Docker (for dockershim and cri-dockerd) and conmon (for CRI-O) set CONTAINER_NAME and
 //! CONTAINER_ID_FULL in what a container prints. What a container's process sends to the journal by itself, whatever
 //! the runtime, has the cgroup that journald saw: its path names the pod's uid and the container's id. Names of fields
-//! may have lost their underscores in front and their capitals, as the systemd input offers. Invariant: the record of a
-//! service, or of a runtime itself, is no container's.
+//! may have lost their underscores in front and their capitals, as the systemd input offers. Any process may write
+//! CONTAINER_NAME; the fields that journald adds say which did. Invariant: the record of a service, or of a runtime
+//! itself, is no container's; a container's process can't write in another's name.
 
 use crate::{
     kube::origin::container_ref::{self, ContainerRef, is_id},
@@ -17,6 +18,7 @@ pub(crate) struct Container<'a> {
     name: Option<&'a [u8]>,
     id: Option<&'a [u8]>,
     cgroup: Option<&'a [u8]>,
+    is_of_runtime: bool,
 }
 
 impl<'a> Container<'a> {
@@ -31,9 +33,20 @@ impl<'a> Container<'a> {
                 Some(b'c') if key.eq_ignore_ascii_case(b"CONTAINER_NAME") => &mut found.name,
                 Some(b'c') if key.eq_ignore_ascii_case(b"CONTAINER_ID_FULL") => &mut found.id,
                 Some(b's') if key.eq_ignore_ascii_case(b"SYSTEMD_CGROUP") => &mut found.cgroup,
+                Some(b'c') if key.eq_ignore_ascii_case(b"COMM") => {
+                    found.is_of_runtime |= text(pair.value).is_some_and(is_runtime);
+                    continue;
+                }
+                Some(b's') if key.eq_ignore_ascii_case(b"SYSTEMD_UNIT") => {
+                    found.is_of_runtime |= text(pair.value).is_some_and(is_unit_of_runtime);
+                    continue;
+                }
                 _ => continue,
             };
             *field = text(pair.value).filter(|value| !value.is_empty());
+        }
+        if !found.is_of_runtime {
+            (found.name, found.id) = (None, None);
         }
         if found.name.is_none() && found.id.is_none() {
             found.cgroup = found.cgroup.filter(|path| memchr::memmem::find(path, b"pod").is_some());
@@ -73,6 +86,16 @@ pub(crate) fn stream(body: Map<'_>) -> Option<&[u8]> {
         (Some(b"3"), _) | (None, [3]) => Some(b"stderr"),
         _ => None,
     }
+}
+
+/// Whether this is the name of a process of Docker's or of conmon's (`conmonrs`).
+fn is_runtime(comm: &[u8]) -> bool {
+    comm == b"dockerd" || comm.starts_with(b"conmon")
+}
+
+/// Whether the process that wrote the record is one of this unit's: of Docker's, CRI-O's, or conmon's for a container.
+fn is_unit_of_runtime(unit: &[u8]) -> bool {
+    unit == b"docker.service" || unit == b"crio.service" || unit.starts_with(b"crio-conmon-")
 }
 
 /// A field's name without the underscores in front, which mark what journald vouches for.
@@ -149,9 +172,13 @@ mod tests {
             uid: Some(UID.into()),
             ..ContainerRef::default()
         };
-        let named = [("PRIORITY", "6"), ("CONTAINER_NAME", name.as_str()), ("CONTAINER_ID_FULL", ID)];
+        let named = [("_COMM", "conmon"), ("CONTAINER_NAME", name.as_str()), ("CONTAINER_ID_FULL", ID)];
         assert_eq!(parts(&named), Some(expected.clone()));
-        let lowered = [("container_name", name.as_str()), ("container_id_full", ID)];
+        let lowered = [
+            ("container_name", name.as_str()),
+            ("container_id_full", ID),
+            ("systemd_unit", "docker.service"),
+        ];
         assert_eq!(parts(&lowered), Some(expected));
     }
 
@@ -182,8 +209,22 @@ mod tests {
         assert_eq!(parts(&[("_SYSTEMD_CGROUP", "/system.slice/podman.service")]), None);
         assert_eq!(parts(&[("_SYSTEMD_CGROUP", &format!("{slice}/crio-conmon-{ID}.scope"))]), None);
         assert_eq!(parts(&[("_SYSTEMD_CGROUP", &slice)]), None);
-        assert_eq!(parts(&[("CONTAINER_NAME", "registry"), ("CONTAINER_ID_FULL", ID)]), None);
-        assert_eq!(parts(&[("CONTAINER_NAME", "k8s_a_b_c_d")]), None);
+        let of_docker = ("_COMM", "dockerd");
+        assert_eq!(parts(&[of_docker, ("CONTAINER_NAME", "registry"), ("CONTAINER_ID_FULL", ID)]), None);
+        assert_eq!(parts(&[of_docker, ("CONTAINER_NAME", "k8s_a_b_c_d")]), None);
+    }
+
+    #[test]
+    fn the_name_that_another_process_writes_is_not_believed() {
+        let name = format!("k8s_app_etcd-0_kube-system_{UID}_0");
+        let claim = [("CONTAINER_NAME", name.as_str()), ("CONTAINER_ID_FULL", ID)];
+        assert_eq!(parts(&claim), None);
+        assert_eq!(parts(&[&claim[..], &[("_COMM", "sh"), ("_SYSTEMD_UNIT", "ssh.service")]].concat()), None);
+        // What journald saw of it counts.
+        let own = ID.replace('c', "d");
+        let cgroup = format!("/kubepods/burstable/pod{UID}/{own}");
+        let shown = parts(&[&claim[..], &[("_COMM", "sh"), ("_SYSTEMD_CGROUP", &cgroup)]].concat()).unwrap();
+        assert_eq!((shown.docker_id, shown.pod), (Some(own), String::new()));
     }
 
     #[test]

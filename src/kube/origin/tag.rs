@@ -15,17 +15,25 @@ const NAME_LEN: usize = 255;
 const CONTAINER_LEN: usize = 63;
 
 /// Reads the two forms of the kubelet's own, behind whatever stands before one of its folders. A tag without them
-/// begins with `prefix`, or with as many bytes of another: the built-in filter cuts it off by its length alone.
+/// begins with `prefix`, or with as many bytes of another: the built-in filter cuts it off by its length alone. A pod's
+/// name may hold the text of a folder too, so that the first folder in the tag is the one that counts.
 pub fn parse(tag: &[u8], prefix: &str) -> Option<ContainerRef> {
     let tag = std::str::from_utf8(tag).ok()?;
-    let after = |folder| tag.find(folder).map(|at| &tag[at + str::len(folder)..]);
-    if let Some(name) = after(CONTAINERS) {
-        container_file(name)
-    } else if let Some(name) = after(PODS) {
-        pod_file(name)
-    } else {
-        let name = tag.get(prefix.len()..)?;
-        container_file(name).or_else(|| pod_file(name))
+    let find = |folder| tag.find(folder).map(|at| (at, &tag[at + str::len(folder)..]));
+    let of_prefix = || tag.get(prefix.len()..);
+    // A prefix of the operator's own, and no folder: one that follows is in the pod's name.
+    if tag.starts_with(prefix)
+        && let Some(found) = of_prefix().and_then(pod_file)
+    {
+        return Some(found);
+    }
+    match (find(CONTAINERS), find(PODS)) {
+        (Some((at, name)), other) if other.is_none_or(|(pods, _)| at < pods) => container_file(name),
+        (_, Some((_, name))) => pod_file(name),
+        _ => {
+            let name = of_prefix()?;
+            container_file(name).or_else(|| pod_file(name))
+        }
     }
 }
 
@@ -209,6 +217,29 @@ mod tests {
             [("web-", "shop"), ("web", "-shop"), ("web", "shop-"), (".", "shop"), ("web", "a.b")]
         {
             assert_eq!(name(pod, namespace), None, "{pod} {namespace}");
+        }
+    }
+
+    #[test]
+    fn a_pod_whose_name_holds_the_text_of_a_folder_is_still_that_pod() {
+        for hostile in
+            ["x.var.log.containers.y", "var.log.pods.y", "x.var.log.pods.y", "var.log.containers.y"]
+        {
+            let expected =
+                ContainerRef { pod: hostile.into(), namespace: "evil".into(), ..ContainerRef::default() };
+            let pods = ContainerRef {
+                container: Some("app".into()),
+                uid: Some("5f2e-11".into()),
+                restarts: Some(0),
+                ..expected.clone()
+            };
+            let file = format!("evil_{hostile}_5f2e-11.app.0.log");
+            assert_eq!(parts(&format!("kube.var.log.pods.{file}")), Some(pods.clone()), "{hostile}");
+            assert_eq!(parse(format!("kube.{file}").as_bytes(), "kube."), Some(pods), "{hostile}");
+            let containers =
+                ContainerRef { container: Some("app".into()), docker_id: Some(ID.into()), ..expected };
+            let tag = format!("{PREFIX}{hostile}_evil_app-{ID}.log");
+            assert_eq!(parts(&tag), Some(containers), "{hostile}");
         }
     }
 }
