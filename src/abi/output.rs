@@ -199,8 +199,9 @@ impl<O: Output> Registration<O> {
         let answer = Answer(Arc::clone(&job));
         let work = move || {
             if answer.begin() {
-                let flushed =
-                    guard(O::NAME, "flush", Flushed::Retry, || instance.plugin.flush(Chunk { tag, data }));
+                let flushed = guard(O::NAME, "flush", Flushed::Retry, || {
+                    instance.plugin.flush(Chunk { tag, data, input: "" })
+                });
                 answer.is(flushed);
             }
         };

@@ -10,6 +10,7 @@ mod lookup_keys;
 mod observe;
 mod obsolete;
 mod options;
+mod own_pod;
 mod source;
 mod stats;
 
@@ -129,6 +130,8 @@ pub struct KubeFilter {
     /// The parts of lines, where lines come as runtimes write them.
     raw: Option<RawLines>,
     stats: Arc<Stats>,
+    /// The agent's own pod.
+    own_pod: Option<ContainerRef>,
     /// Of chunks that end in no events.
     unread: SharedPace,
     _shown: observe::Shown,
@@ -157,11 +160,22 @@ impl Filter for KubeFilter {
         let view = View::new(Arc::clone(&stats), watch.as_deref(), left_out);
         let _shown = observe::show(&options, view, &tasks, host)?;
         let lines = options.lines(host);
-        Ok(Self { lookup, lines, raw, stats, unread: SharedPace::default(), _shown, watch })
+        let own_pod = own_pod::find(&options.api);
+        Ok(Self { lookup, lines, raw, stats, own_pod, unread: SharedPace::default(), _shown, watch })
     }
 
     fn filter(&self, chunk: Chunk<'_>, out: &mut Vec<u8>) -> Filtered {
-        let outcome = if let Lookup::ByRecord(resolver, form) = &self.lookup {
+        let outcome = if own_pod::is_own_log(chunk.input)
+            && let Some(resolver) = self.lookup.resolver()
+        {
+            let own = resolver.resolve_key(own_pod::KEY, || self.own_pod.clone());
+            let Some(treatment) = own.filter(|own| own.is_known) else { return Filtered::Unchanged };
+            if treatment.drops_all() {
+                self.stats.dropped(chunk.data.len());
+                return Filtered::Changed;
+            }
+            splice(chunk.data, &self.lines, &mut Always(&treatment), out)
+        } else if let Lookup::ByRecord(resolver, form) = &self.lookup {
             splice(chunk.data, &self.lines, &mut ByRecord::new(resolver, form), out)
         } else {
             // A runtime's lines are read whatever their tag says.
