@@ -2,8 +2,14 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "that is how a test fails")]
 
-use flb_kube_testing::filtering::{ParsersFile, bodies, start};
+use std::time::{Duration, Instant};
+
+use flb_kube_testing::{
+    filtering::{ParsersFile, bodies, start},
+    told::told,
+};
 use serde_json::{Value, json};
+use tracing::Level;
 
 const TAG: &str = "kube.var.log.containers.web-1_shop_app-\
                    0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef.log";
@@ -130,4 +136,34 @@ fn numbers_up_to_7_are_those_of_syslog_in_records_of_the_journal_alone() {
     }
     assert_eq!(severity(json!({"priority": 1, "log": "x"})), Value::Null);
     assert_eq!(severity(json!({"log": r#"{"level":30}"#})), "info");
+}
+
+#[test]
+fn parts_of_dead_containers_leave_room_for_long_lines_on_a_host_that_asks_for_nothing() {
+    let options = [("use_tag_for_meta", "on"), ("cri", "on"), ("cri_max_age", "1s")];
+    let filter = start(&ParsersFile::default(), &options);
+    let tag = |number: usize| TAG.replace("web-1", &format!("web-{number}"));
+    let part = |tag: &str, of: &str| {
+        let line = format!("2026-01-02T03:04:05Z stdout {of} {}", "x".repeat(1_900_000));
+        bodies(&filter, tag, &[json!({ "log": line })])
+    };
+    let waited = (0..20).filter(|number| part(&tag(*number), "P").is_empty()).count();
+    assert!((12..18).contains(&waited), "{waited} wait");
+    let filled = Instant::now();
+    while filled.elapsed() <= Duration::from_secs(1) {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let ((), told) = told(Level::WARN, || {
+        for number in 100..105 {
+            let (first, last) = (
+                part(&tag(number), "P"),
+                bodies(&filter, &tag(number), &[json!({"log": "2026-01-02T03:04:06Z stdout F end"})]),
+            );
+            assert!(first.is_empty(), "container {number} waits for its rest");
+            assert_eq!(last[0]["log"].as_str().map(str::len), Some(1_900_003));
+            assert_eq!(last[0]["partial_message"], Value::Null);
+        }
+    });
+    assert!(told[0].contains("were given up to make room"), "{told:?}");
+    assert_eq!(told.len(), 1, "{told:?}");
 }

@@ -294,7 +294,7 @@ impl<'a> Input<'a> {
         Some(())
     }
 
-    /// Skips digits, each a further one of `number`, which is right up to [`EXACT`] of them; answers how many.
+    /// Skips digits, each a further one of `number`, which is right up to [`EXACT`] of them; returns how many.
     #[inline]
     fn digits(&mut self, number: &mut u64) -> usize {
         let start = self.at;

@@ -15,7 +15,7 @@ use crate::record::{
     msgpack::{reader::Time, write},
 };
 
-/// Reads `line`; answers whether it is klog. With `trim`, texts lose line ends at their end. `at` is the record's time.
+/// Reads `line`; returns whether it is klog. With `trim`, texts lose line ends at their end. `at` is the record's time.
 pub(crate) fn read(line: &[u8], trim: bool, at: impl Fn() -> Option<Time>, fields: &mut Object) -> bool {
     fields.clear();
     let Some((header, message)) = Header::read(line) else { return false };

@@ -57,7 +57,7 @@ const OF_KEY: [bool; 256] = {
     of_key
 };
 
-/// Reads `line`; answers whether it is logfmt. With `trim`, texts lose line ends at their end.
+/// Reads `line`; returns whether it is logfmt. With `trim`, texts lose line ends at their end.
 pub(crate) fn read(line: &[u8], trim: bool, strictness: Strictness, fields: &mut Object) -> bool {
     fields.clear();
     let is_logfmt = items(line, trim, strictness, fields).is_some();
@@ -103,7 +103,7 @@ pub(crate) fn key(text: &[u8]) -> Option<(&[u8], &[u8])> {
     (len <= LONGEST_KEY && key.first().is_some_and(begins_well)).then_some((key, after))
 }
 
-/// Appends the value at the start of `text`; answers what follows it.
+/// Appends the value at the start of `text`; returns what follows it.
 fn value<'a>(text: &'a [u8], trim: bool, fields: &mut Object) -> Option<&'a [u8]> {
     if let Some(quoted) = text.strip_prefix(b"\"") {
         return self::quoted(quoted, trim, fields);
@@ -115,7 +115,7 @@ fn value<'a>(text: &'a [u8], trim: bool, fields: &mut Object) -> Option<&'a [u8]
     Some(after)
 }
 
-/// Appends a text whose opening quote is read; answers what follows the closing one.
+/// Appends a text whose opening quote is read; returns what follows the closing one.
 pub(crate) fn quoted<'a>(text: &'a [u8], trim: bool, fields: &mut Object) -> Option<&'a [u8]> {
     let trimmed = |text| if trim { trimmed(text) } else { text };
     let stop = memchr::memchr2(b'"', b'\\', text)?;

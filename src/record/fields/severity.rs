@@ -78,7 +78,7 @@ fn severity_of_fields(map: Map<'_>, is_record: bool) -> Option<&'static str> {
     let mut best = KEYS.len() - 1;
     let mut found = None;
     for pair in map.pairs() {
-        // What most keys are not is told by their first letter.
+        // The first letter rules most keys out.
         let Some(name @ [b's' | b'S' | b'l' | b'L' | b'p' | b'P' | b'@', ..]) = text(pair.key) else {
             continue;
         };

@@ -74,7 +74,7 @@ fn eight_digits(digits: [u8; 8]) -> Option<u32> {
     Some(fours.wrapping_mul(10_000).wrapping_add(fours >> 32) as u32)
 }
 
-/// What makes so many digits of a fraction nanoseconds.
+/// Nanoseconds of the last digit of a fraction, by how many digits it has.
 const SCALE: [u32; 10] = [0, 100_000_000, 10_000_000, 1_000_000, 100_000, 10_000, 1_000, 100, 10, 1];
 
 /// The start of a minute, in seconds since 1970, as if its zone were UTC.

@@ -100,7 +100,7 @@ impl Pending {
         Map { len: self.count, entries: &self.pairs }
     }
 
-    /// Its text, as far as it came.
+    /// The text of the parts that came.
     pub(crate) fn text(&self) -> &[u8] {
         &self.text
     }
@@ -284,8 +284,8 @@ impl Joiner<'_> {
         (Joined::Piece(pending), true)
     }
 
-    /// Whether so many bytes more may wait. A tag may hold as much as is left free: the more is held, the less by each,
-    /// and never so much that nothing is left for others.
+    /// Whether `more` bytes may wait too. A tag may hold as many bytes as are free: as room gets scarce the share of each
+    /// tag shrinks, so that some is always left for others.
     fn has_room(&self, more: usize) -> bool {
         let own: usize = self.waiting.lines().map(|line| line.size(self.tag)).sum();
         let free = self.parts.limits.total.saturating_sub(self.parts.held);

@@ -252,7 +252,7 @@ impl<'a> Splicer<'a> {
         self.outcome.unfinished += usize::from(is_piece && is_written);
     }
 
-    /// Writes a record, unless it is to be dropped; answers whether it did.
+    /// Writes a record, unless it is to be dropped; returns whether it did.
     #[inline(always)]
     fn record(&mut self, record: &Record<'_>, treatment: &Treatment, out: &mut Vec<u8>) -> bool {
         if treatment.dropped != Default::default() && *treatment.dropped.of(record.stream()) {

@@ -160,7 +160,7 @@ pub enum Existing {
     Replace,
     /// It stays, and nothing is added under that name.
     Keep,
-    /// It stays as far as nothing is added: of two maps the pairs of both, ours where both have a key.
+    /// Of two maps the pairs of both stay, ours where both have a key; anything else goes.
     Merge,
 }
 
