@@ -211,6 +211,8 @@ unsafe extern "C" fn filter<F: Filter>(
             tag: unsafe { slice::from_raw_parts(tag.cast(), usize::try_from(tag_len).unwrap_or(0)) },
             // SAFETY: the host lends `bytes` bytes for the call.
             data: unsafe { slice::from_raw_parts(data.cast(), bytes) },
+            // SAFETY: the host's input, alive during the call; its name lives as long.
+            input: unsafe { name_of(input) }.unwrap_or_default(),
         };
         let mut out = Vec::new();
         let instance = &running.instance;
@@ -227,6 +229,21 @@ unsafe extern "C" fn filter<F: Filter>(
             }
         }
     })
+}
+
+/// The name of an input.
+///
+/// # Safety
+/// `input` is null, or an input of the host's that outlives `'a`.
+unsafe fn name_of<'a>(input: *mut sys::flb_input_instance) -> Option<&'a str> {
+    let functions = Host::get().input.as_ref().ok().filter(|_| !input.is_null())?;
+    // SAFETY: the host's own function, on an input of its own; it answers a text of the input's, ended by NUL, or null.
+    let name = unsafe { (functions.flb_input_name)(input) };
+    if name.is_null() {
+        return None;
+    }
+    // SAFETY: as above.
+    unsafe { CStr::from_ptr(name) }.to_str().ok()
 }
 
 /// Gives bytes to the host, which frees them with free(): a byte vector of the system allocator is malloc's memory, and

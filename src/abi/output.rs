@@ -212,7 +212,8 @@ impl<O: Output> Registration<O> {
         let (duty, here) = (Duty(Arc::clone(&flush)), Arc::clone(&running));
         running.threads.give(move || {
             if duty.begin() {
-                let flushed = caught(O::NAME, "flush", || here.instance.plugin.flush(Chunk { tag, data }));
+                let flushed =
+                    caught(O::NAME, "flush", || here.instance.plugin.flush(Chunk { tag, data, input: "" }));
                 duty.answer(flushed.unwrap_or(Flushed::Retry));
             }
         });

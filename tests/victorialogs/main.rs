@@ -96,7 +96,7 @@ struct Running {
 
 impl Running {
     fn flush(&self, data: &[u8]) -> Flushed {
-        self.output.flush(Chunk { tag: b"kube.shop", data })
+        self.output.flush(Chunk { tag: b"kube.shop", data, input: "" })
     }
 
     fn count(&self, reason: Reason) -> u64 {

@@ -7,7 +7,7 @@ use std::cmp::Reverse;
 use super::{
     Known,
     layout::Layout,
-    select::{Entry, Names, Select, entries},
+    select::{Entry, Naming, Select, entries},
 };
 use crate::{kube::object::msgpack::Verbatim, record::msgpack::reader::Map};
 
@@ -82,7 +82,7 @@ impl<'a> Maps<'a> {
 }
 
 /// What is no map, or has nothing that is taken, is not shown; what was empty is, as the built-in filter shows it.
-fn shown<'a>(select: &Select, map: &'a Verbatim, names: &'a Names) -> Option<Vec<Entry<'a>>> {
+fn shown<'a>(select: &Select, map: &'a Verbatim, names: &'a Naming) -> Option<Vec<Entry<'a>>> {
     let map = Map::of(map.bytes())?;
     Some(entries(map, select, names)).filter(|entries| map.len == 0 || !entries.is_empty())
 }

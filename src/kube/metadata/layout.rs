@@ -10,7 +10,7 @@ use std::{
     },
 };
 
-use super::select::{Names, Select};
+use super::select::{Naming, Select};
 use crate::record::splice::treatment::Existing;
 
 /// Which fields records gain. Of labels and annotations it says which; with `None` the field is left out.
@@ -35,15 +35,15 @@ pub struct Layout {
     /// `kubernetes.node_annotations`
     pub node_annotations: Option<Select>,
     /// What the built-in filter does not have.
-    pub more: More,
+    pub extra: ExtraFields,
     /// What labels and annotations are called.
-    pub names: Names,
+    pub names: Naming,
     /// The form of labels.
     pub labels_format: LabelsFormat,
     /// How many bytes the added fields may be, else labels and annotations are left out; no limit if 0.
     pub max_size: usize,
     /// How much was left out for that.
-    pub left_out: LeftOut,
+    pub omitted: OmittedBytes,
     /// What becomes of fields of the same name that a record has already.
     pub existing: Existing,
     /// What the tag says, and nothing else.
@@ -52,7 +52,7 @@ pub struct Layout {
 
 /// Fields of `kubernetes` that the built-in filter does not have.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct More {
+pub struct ExtraFields {
     /// `container_image_id`
     pub image_id: bool,
     /// `container_type`
@@ -83,11 +83,11 @@ impl Default for Layout {
             namespace_only: false,
             node_labels: None,
             node_annotations: None,
-            more: More::default(),
-            names: Names::default(),
+            extra: ExtraFields::default(),
+            names: Naming::default(),
             labels_format: LabelsFormat::default(),
             max_size: 0,
-            left_out: LeftOut::default(),
+            omitted: OmittedBytes::default(),
             existing: Existing::default(),
             tag_only: false,
         }
@@ -122,7 +122,7 @@ pub enum LabelsFormat {
 
 /// Counts what a size limit leaves out, and remembers of which pods that was told; clones share both.
 #[derive(Debug, Clone, Default)]
-pub struct LeftOut(Arc<Shared>);
+pub struct OmittedBytes(Arc<Shared>);
 
 #[derive(Debug, Default)]
 struct Shared {
@@ -143,7 +143,7 @@ pub(super) struct Told {
 /// After this many pods their names are forgotten, and may be told again.
 const MOST_TOLD: usize = 1024;
 
-impl LeftOut {
+impl OmittedBytes {
     /// Bytes of labels and annotations so far: once each time that a container's fields are encoded, not per record.
     pub fn bytes(&self) -> u64 {
         self.0.bytes.load(Ordering::Relaxed)

@@ -4,6 +4,7 @@
 //! per process, which ends with the last of them; an API server that is away, slow or refuses changes nothing of
 //! what is known.
 
+pub mod aws_services;
 pub mod kubelet;
 mod lookup;
 mod node_name;

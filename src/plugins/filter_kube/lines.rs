@@ -46,7 +46,7 @@ impl KubeOptions {
         if !option.cri {
             return Ok(None);
         }
-        if self.record.lookup()?.is_some() {
+        if self.record.form()?.is_some() {
             return Err(Refusal::new(
                 "option 'cri': 'on' reads lines of files, by their tag; it does not go with use_journal and the lookup keys",
             ));

@@ -4,7 +4,6 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use super::line_options::LogKeys;
 use crate::{
     kube::metadata::{LabelsFormat, Renames},
     option_groups, options,
@@ -337,6 +336,21 @@ impl options::Value for Scope {
             "node" => Ok(Self::Node),
             "cluster" => Ok(Self::Cluster),
             _ => Err("is neither node nor cluster".into()),
+        }
+    }
+}
+
+/// The fields that may hold the line, best first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogKeys(pub Vec<String>);
+
+impl options::Value for LogKeys {
+    const KIND: options::Kind = options::Kind::List;
+
+    fn parse(text: &str) -> Result<Self, String> {
+        match Vec::<String>::parse(text)? {
+            keys if keys.is_empty() => Err("names no field; to merge nothing, set merge_log to off".into()),
+            keys => Ok(Self(keys)),
         }
     }
 }

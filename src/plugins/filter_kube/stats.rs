@@ -13,7 +13,7 @@ use std::{
 
 use crate::{
     kube::{
-        metadata::LeftOut,
+        metadata::OmittedBytes,
         store::Store,
         watch::{Counters, PodWatch},
     },
@@ -101,13 +101,13 @@ fn add(count: &AtomicU64, more: usize) {
 pub(super) struct View {
     pub(super) stats: Arc<Stats>,
     watch: Option<(Arc<Counters>, Store)>,
-    left_out: Option<LeftOut>,
+    left_out: Option<OmittedBytes>,
     /// Seconds since 1970.
     started: u64,
 }
 
 impl View {
-    pub(super) fn new(stats: Arc<Stats>, watch: Option<&PodWatch>, left_out: Option<LeftOut>) -> Self {
+    pub(super) fn new(stats: Arc<Stats>, watch: Option<&PodWatch>, left_out: Option<OmittedBytes>) -> Self {
         let watch = watch.map(|watch| (Arc::clone(watch.counters()), watch.store().clone()));
         Self { stats, watch, left_out, started: now() }
     }
@@ -182,7 +182,7 @@ metrics! { view;
         "" => view.stats.reduced.load(Relaxed),
     }
     Counter "left_out_bytes_total" "Bytes of metadata left out by metadata_max_size, once per change of a container's metadata." {
-        "" => view.left_out.as_ref().map_or(0, LeftOut::bytes),
+        "" => view.left_out.as_ref().map_or(0, OmittedBytes::bytes),
     }
     Counter "unread_bytes_total" "Bytes at the ends of chunks that are no events, passed as they are." {
         "" => view.stats.unread_bytes.load(Relaxed),
