@@ -275,10 +275,13 @@ impl Resolver {
         if self.pods() {
             let preloaded = self.preload.pod(&origin.namespace, &origin.pod);
             let known = || store.and_then(|store| find::pod(store, origin));
-            found.pod = preloaded.filter(|pod| find::meant(origin, Some(pod)).is_some()).or_else(known);
-            let doubted = before.and_then(|answer| answer.found.doubted.as_ref());
-            if found.pod.as_ref().is_some_and(|pod| self.doubts(origin, name, pod, doubted)) {
-                found.doubted = found.pod.take();
+            found.pod = preloaded.filter(|pod| find::meant(origin, Some(pod)).is_some());
+            if found.pod.is_none() {
+                let doubted = before.and_then(|answer| answer.found.doubted.as_ref());
+                match known() {
+                    Some(pod) if self.doubts(origin, name, &pod, doubted) => found.doubted = Some(pod),
+                    pod => found.pod = pod,
+                }
             }
         }
         let pod = found.pod.as_deref();
