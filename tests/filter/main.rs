@@ -13,3 +13,4 @@ mod journal;
 mod lines;
 mod merge;
 mod metrics;
+mod own_log;

@@ -43,7 +43,7 @@ use crate::{
 };
 
 const SHARDS: usize = 16;
-/// A shard makes room when it has so many names, or twice as many as were in use the last time.
+/// A shard makes room at this many names, or at twice as many as were in use the last time.
 const FEW_NAMES: usize = 64;
 /// A shard that is full of names in use starts anew: they are read again.
 const MOST_NAMES: usize = 4096;
@@ -62,7 +62,7 @@ const FORGET_AFTER: Duration = Duration::from_secs(120);
 pub enum TagForm {
     /// The kubelet's own forms, behind this prefix.
     Kubelet(String),
-    /// Of the operator's own, after so many bytes of a prefix.
+    /// Of the operator's own, after a prefix of this many bytes.
     Custom(usize, Box<dyn TagParser>),
 }
 

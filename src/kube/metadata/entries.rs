@@ -43,7 +43,7 @@ impl<'a> Maps<'a> {
         }
     }
 
-    /// Leaves out so many bytes, or a little less; answers whether anything was left to leave out.
+    /// Removes entries of `excess` bytes or a little more, the largest first; returns whether there were any.
     pub(super) fn cut(&mut self, excess: usize) -> bool {
         let all = [
             &mut self.labels,

@@ -1,6 +1,6 @@
 //! Which labels and annotations are shown, and what they are called.
 //!
-//! Serves `metadata`. Invariants: what is chosen is told by the original name; however names are changed, none comes
+//! Serves `metadata`. Invariants: the lists match original names; however names are changed, none comes
 //! twice: the last that gets a name has it.
 
 use std::{

@@ -139,7 +139,7 @@ pub struct KubeFilter {
     watch: Option<Arc<PodWatch>>,
 }
 
-/// How the container of a record is told.
+/// How a record leads to its container.
 enum Lookup {
     ByTag(Box<Resolver>),
     ByRecord(Box<Resolver>, RecordForm),

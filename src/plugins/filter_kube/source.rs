@@ -25,7 +25,7 @@ use crate::{
 };
 
 impl KubeOptions {
-    /// Whether anything of pods is shown or heeded.
+    /// Whether records show anything of pods, or pods' annotations are obeyed.
     pub(super) fn wants_pods(&self) -> bool {
         !self.fields.namespace_metadata_only || self.record.exclude || self.record.parser
     }
