@@ -205,6 +205,7 @@ fn what_waits_at_the_stop_is_emitted_or_counted() {
         let mut running = host.start(&config("")).plugins(&[FILTER]).file("app.txt", "").run();
         append(&running, "2016-10-06T00:17:10Z stdout P last words\nseen\n");
         wait_for(&mut running, "seen");
+        running.wait_for_a_new_second();
         running.stop_within(Duration::from_secs(8));
         let emitted = with_text(&running, "last words").len();
         let told = running.count("1 lines (10 bytes) end unfinished");
@@ -222,6 +223,7 @@ fn a_reload_emits_what_waits_and_goes_on() {
         for round in 1..=3 {
             append(&running, &format!("2016-10-06T00:17:10Z stdout P before {round}\nseen {round}\n"));
             wait_for(&mut running, &format!("seen {round}"));
+            running.wait_for_a_new_second();
             running.signal("HUP");
             assert_eq!(wait_for(&mut running, &format!("before {round}"))["partial_message"], true);
             running.wait_for_lines("inotify_fs_add", round + 1);
@@ -273,6 +275,7 @@ fn two_filters_that_join_emit_past_each_other_whatever_storage_inputs_have() {
         wait_for(&mut running, "of the other");
         append(&running, "2016-10-06T00:17:10Z stdout P last words\nseen\n");
         wait_for(&mut running, "seen");
+        running.wait_for_a_new_second();
         running.stop_within(Duration::from_secs(8));
         assert_eq!(with_text(&running, "last words").len(), 1, "{}: {}", host.name, running.log());
         assert_eq!(records(&running).len(), 6, "{}: {}", host.name, running.log());

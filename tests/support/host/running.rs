@@ -97,6 +97,14 @@ impl Running {
         wait_for(&format!("{} ends", self.name), LIMIT, || self.process.ended())
     }
 
+    /// Waits until a second of the clock has begun, and is far from its end. A host counts its grace in whole seconds: one
+    /// that is told to end in the last tenth of a second goes down with the next beat of its timers.
+    pub fn wait_for_a_new_second(&self) {
+        while !(50..500).contains(&k8s_openapi::jiff::Timestamp::now().subsec_millisecond()) {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
     pub fn signal(&self, name: &str) {
         kill(self.process.id(), name);
     }
