@@ -138,7 +138,7 @@ impl<'a> Input<'a> {
 
     /// Reads the next item of the innermost container, or its end if it is empty; false if the item is a container
     /// that has begun.
-    #[inline]
+    #[inline(always)]
     fn item(&mut self, object: &mut Object, trim: bool) -> Option<bool> {
         let depth = object.open.len();
         let open = object.open.last_mut()?;

@@ -50,6 +50,9 @@ fn structured(text: &[u8], trim: bool, fields: &mut Object) -> Option<()> {
 /// Appends a key of the line's own. One more `_` at the end of a name that the header has, or that has such an end
 /// already, keeps all of them apart.
 fn own_key(key: &[u8], fields: &mut Object) {
+    if !matches!(key.first(), Some(b's' | b't' | b'm')) {
+        return fields.key(key);
+    }
     let end = key.iter().rposition(|byte| *byte != b'_').map_or(0, |at| at + 1);
     match &key[..end] {
         b"severity" | b"time" | b"thread" | b"source" | b"message" => fields.key(&[key, b"_"].concat()),

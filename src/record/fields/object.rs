@@ -22,6 +22,8 @@ pub struct Object {
     sorted: Vec<Range<usize>>,
     /// A bit for each key, by its length and its ends: most keys that are not there are told by it.
     marks: u64,
+    /// A bit for each letter that keys begin with.
+    initials: u64,
     /// Whether one of the first keys comes again.
     repeats: bool,
     /// Where the pairs begin that [`Self::nest`] put under one key, and their number.
@@ -49,6 +51,12 @@ pub(crate) struct Open {
 fn mark(key: &[u8]) -> u64 {
     let (first, last) = (key.get(1).copied().unwrap_or(0), key.last().copied().unwrap_or(0));
     1 << ((key.len() as u32 * 7 + u32::from(first) * 3 + u32::from(last) * 5) & 63)
+}
+
+/// The bit of a letter that keys begin with.
+#[inline]
+fn initial(letter: u8) -> u64 {
+    1 << (letter & 63)
 }
 
 impl Object {
@@ -79,19 +87,24 @@ impl Object {
     /// Whether `key`, as msgpack in any form, is one of its own.
     #[inline]
     pub fn has(&self, key: &[u8]) -> bool {
-        if self.marks & mark(key) != 0 && self.finds(key) {
-            return true;
+        self.marks & mark(key) != 0 && self.finds(key)
+            || matches!(key.first(), Some(0xd9..=0xdb)) && self.has_in_shortest_form(key)
+    }
+
+    /// The same for a key that may be in a longer form than need be; its own are not.
+    fn has_in_shortest_form(&self, key: &[u8]) -> bool {
+        if matches!(key, [0xd9, 32..=0xff, ..] | [0xda, 1..=0xff, ..]) {
+            return false;
         }
-        // Its own keys are in their shortest form.
-        match key {
-            [0xd9, 32..=0xff, ..] | [0xda, 1..=0xff, ..] => false,
-            [0xd9..=0xdb, ..] => {
-                let mut short = Vec::new();
-                write::str(&mut short, text(key).unwrap_or_default());
-                self.marks & mark(&short) != 0 && self.finds(&short)
-            }
-            _ => false,
-        }
+        let mut short = Vec::new();
+        write::str(&mut short, text(key).unwrap_or_default());
+        self.marks & mark(&short) != 0 && self.finds(&short)
+    }
+
+    /// Whether a key of its own may begin with this letter; where it is false none does.
+    #[inline]
+    pub fn may_begin_with(&self, letter: u8) -> bool {
+        self.initials & initial(letter) != 0
     }
 
     fn finds(&self, key: &[u8]) -> bool {
@@ -139,6 +152,7 @@ impl Object {
         self.sorted.clear();
         self.open.clear();
         self.marks = 0;
+        self.initials = 0;
         self.repeats = false;
         self.has_rest = false;
         self.rest = 0;
@@ -154,6 +168,11 @@ impl Object {
             self.repeats |= self.keys.iter().any(|other| self.entries[other.clone()] == *key);
         }
         self.marks |= mark;
+        self.initials |= match key {
+            [0xa0..=0xbf, letter, ..] => initial(*letter),
+            // Of longer keys it is not looked for.
+            _ => u64::MAX,
+        };
         self.keys.push(range);
     }
 
@@ -235,6 +254,7 @@ impl Object {
         self.keys.clear();
         self.sorted.clear();
         self.marks = 0;
+        self.initials = 0;
         self.add_key(0..end);
         self.nested = Some((start, count));
     }

@@ -96,10 +96,15 @@ pub fn text(value: &[u8]) -> Option<&[u8]> {
 }
 
 /// Whether two keys, as msgpack, are the same text, in however long a form each is written.
-#[inline]
+#[inline(always)]
 pub fn is_same(one: &[u8], other: &[u8]) -> bool {
     let is_wide = |key: &[u8]| matches!(key.first(), Some(0xd9..=0xdb));
-    one == other || (is_wide(one) || is_wide(other)) && text(one).is_some() && text(one) == text(other)
+    one == other || (is_wide(one) || is_wide(other)) && is_same_text(one, other)
+}
+
+#[cold]
+fn is_same_text(one: &[u8], other: &[u8]) -> bool {
+    text(one).is_some() && text(one) == text(other)
 }
 
 /// A map: how many entries it says to have, and their bytes.

@@ -326,9 +326,8 @@ fn rewrite(
     let is_added = |key: &[u8]| treatment.adds(key) || is_severity(key);
     let is_refused = |key: &[u8]| treatment.adds(key) || treatment.owns(key);
     // A line of which something is not merged stays, so that nothing of it is lost.
-    let refuses = merged.is_some_and(|(_, fields)| {
-        treatment.keys().any(|key| fields.has(key)) || fields.keys().any(|key| treatment.owns(key))
-    });
+    let refuses = merged
+        .is_some_and(|(_, fields)| treatment.keys().any(|key| fields.has(key)) || treatment.owns_any(fields));
     let drops = |key: &[u8]| match (&lines.merge, &merged) {
         (Some(merge), Some((merged, fields))) => {
             !merge.keep && !refuses && !fields.has_rest() && is_same(merged.key, key)

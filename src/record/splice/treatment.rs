@@ -139,6 +139,14 @@ impl Treatment {
             && text(key).is_some_and(|name| self.owned.iter().any(|owned| is_below(name, owned)))
     }
 
+    /// Whether a line has fields that it may not have.
+    #[inline]
+    pub(super) fn owns_any(&self, line: &Object) -> bool {
+        let may_have =
+            |owned: &&str| owned.as_bytes().first().is_none_or(|letter| line.may_begin_with(*letter));
+        self.owned.iter().any(may_have) && line.keys().any(|key| self.owns(key))
+    }
+
     /// Whether the container has a parser of its own for any of its streams.
     #[inline]
     pub fn has_parser(&self) -> bool {
