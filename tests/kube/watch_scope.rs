@@ -198,3 +198,37 @@ fn a_url_that_is_none_is_refused_at_the_start() {
     let said = PodWatch::shared(&config, &owner).err().unwrap().to_string();
     assert!(said.contains("kube_token_file") && !said.contains("secret"), "{said}");
 }
+
+#[test]
+fn where_pods_may_be_got_and_not_listed_they_are_looked_up_one_by_one() {
+    let server = ApiServer::start();
+    server.put(pod("web", "n1", "red"));
+    server.script(Verb::List, "pods", usize::MAX, Fault::Status(403));
+    let watch = start(&config(&server));
+    wait("a sync without the list", || watch.store().is_synced());
+    watch.store().missed("shop", "web");
+    wait("the look-up", || knows(&watch, "web"));
+}
+
+#[test]
+fn where_pods_may_be_listed_and_not_watched_new_ones_are_looked_up() {
+    let server = ApiServer::start();
+    server.script(Verb::Watch, "pods", usize::MAX, Fault::Status(403));
+    let watch = synced(&config(&server));
+    server.put(pod("web", "n1", "red"));
+    watch.store().missed("shop", "web");
+    wait("the look-up", || knows(&watch, "web"));
+    assert_eq!(server.count(Verb::Get, "pods"), 1);
+}
+
+#[test]
+fn an_aggregator_that_may_not_list_pods_looks_them_up_too() {
+    let server = ApiServer::start();
+    server.put(pod("web", "n1", "red"));
+    server.script(Verb::List, "pods", usize::MAX, Fault::Status(403));
+    let mut config = config(&server);
+    config.node = Node::All;
+    let watch = synced(&config);
+    watch.store().missed("shop", "web");
+    wait("the look-up", || knows(&watch, "web"));
+}

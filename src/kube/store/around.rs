@@ -30,6 +30,12 @@ impl Writer {
         self.await_no_namespaces();
     }
 
+    /// The first sync waits for the list of pods no more: it is refused, or there is none. Pods are looked up from now
+    /// on; what is known stays until a list says otherwise.
+    pub fn await_no_pods(&self) {
+        self.0.missing.send_if_modified(|missing| std::mem::take(&mut missing.pods));
+    }
+
     /// The first sync waits for namespaces no more.
     pub fn await_no_namespaces(&self) {
         self.0.missing.send_if_modified(|missing| std::mem::take(&mut missing.namespaces));

@@ -50,7 +50,7 @@ pub fn channel(config: Config) -> (Writer, Store) {
         namespaces: Table::new(),
         nodes: Table::new(),
         wishes: Wishes::default(),
-        grants_wishes: AtomicBool::new(true),
+        looks_up: AtomicBool::new(true),
         generation: AtomicU64::new(1),
         missing: watch::Sender::new(Missing { pods: true, namespaces: config.namespaces, nodes: false }),
         polled: AtomicBool::new(false),
@@ -66,7 +66,7 @@ struct Inner {
     namespaces: Table<Namespace>,
     nodes: Table<NodeMeta>,
     wishes: Wishes,
-    grants_wishes: AtomicBool,
+    looks_up: AtomicBool,
     /// Moves with every change that a reader can see.
     generation: AtomicU64,
     missing: watch::Sender<Missing>,
@@ -144,7 +144,7 @@ impl Store {
 
     /// Whether the pods were listed once.
     pub(crate) fn has_listed_pods(&self) -> bool {
-        !self.0.missing.borrow().pods
+        self.0.pods.is_listed()
     }
 
     /// What is known of a namespace.
@@ -189,7 +189,7 @@ impl Store {
     /// Tells that a record names a pod which [`Self::lookup`] doesn't know: it may be looked up. Cheap to repeat.
     pub fn missed(&self, namespace: &str, pod: &str) {
         // Before that the list will tell.
-        if self.0.grants_wishes.load(Ordering::Relaxed) && !self.0.missing.borrow().pods {
+        if self.0.looks_up.load(Ordering::Relaxed) && !self.0.missing.borrow().pods {
             self.0.wishes.add(namespace, pod, Instant::now());
         }
     }
@@ -315,7 +315,7 @@ impl Writer {
             self.0.ids.replace(&self.0.pods, self.0.grace());
         }
         self.0.changed(true);
-        self.0.missing.send_if_modified(|missing| std::mem::take(&mut missing.pods));
+        self.await_no_pods();
     }
 
     /// Forgets what is due. To be called every few seconds.
@@ -325,9 +325,14 @@ impl Writer {
         self.0.changed(any);
     }
 
-    /// Wishes are neither taken nor granted: every pod comes by itself.
-    pub fn grant_no_wishes(&self) {
-        self.0.grants_wishes.store(false, Ordering::Relaxed);
+    /// Requests for look-ups are ignored: every pod comes with the watch.
+    pub fn disable_lookups(&self) {
+        self.0.looks_up.store(false, Ordering::Relaxed);
+    }
+
+    /// Requests for look-ups are taken, as they are at first.
+    pub fn enable_lookups(&self) {
+        self.0.looks_up.store(true, Ordering::Relaxed);
     }
 
     /// The next pod that a record named and nobody knows; waits for one.

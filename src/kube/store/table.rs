@@ -61,9 +61,14 @@ impl<T: PartialEq> Table<T> {
         self.shard(key).load().get(key).map(|slot| Arc::clone(&slot.value))
     }
 
-    /// Whether there is an entry that is to stay.
+    /// Whether there is an entry that a list or a watch keeps up to date.
     pub(crate) fn is_kept(&self, key: &str) -> bool {
-        self.shard(key).load().get(key).is_some_and(|slot| slot.expires.is_none())
+        self.is_listed() && self.shard(key).load().get(key).is_some_and(|slot| slot.expires.is_none())
+    }
+
+    /// Whether a list was complete.
+    pub(crate) fn is_listed(&self) -> bool {
+        self.listed.load(Ordering::Relaxed)
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -98,12 +103,13 @@ impl<T: PartialEq> Table<T> {
         is_news
     }
 
-    /// Puts an entry that no watch will keep up to date, until `expires`; a watched one is better and stays.
+    /// Puts an entry that no watch will keep up to date, until `expires`; a watched one is better and stays. Before the
+    /// first list none is watched.
     pub(crate) fn put_until(&self, key: &str, value: T, expires: Instant) -> bool {
         let _writing = self.lock();
         let shard = self.shard(key);
         let before = shard.load();
-        if before.get(key).is_some_and(|slot| slot.expires.is_none()) {
+        if self.is_listed() && before.get(key).is_some_and(|slot| slot.expires.is_none()) {
             return false;
         }
         let mut after = Shard::clone(&before);

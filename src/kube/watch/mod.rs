@@ -174,9 +174,8 @@ impl PodWatch {
         let tasks = Tasks::new(Owner { name: owner.name.clone(), level: owner.level })?;
         let (writer, store) = store::channel(config.store.clone());
         // A watch of all pods tells of each by itself.
-        let looks_up = config.node != Node::All;
-        if !looks_up {
-            writer.grant_no_wishes();
+        if config.node == Node::All {
+            writer.disable_lookups();
         }
         let counters = Arc::new(Counters::default());
         let (loaded, is_loaded) = flag::channel(config.snapshot.is_none());
@@ -196,8 +195,7 @@ impl PodWatch {
         match kubelet {
             _ if !config.pods => {
                 // There is no list to wait for.
-                shared.writer.begin_list();
-                shared.writer.end_list();
+                shared.writer.await_no_pods();
             }
             Some(kubelet) => {
                 watch.tasks.spawn(Arc::clone(&shared).ask_kubelet(kubelet));
@@ -205,9 +203,7 @@ impl PodWatch {
             }
             None => {
                 watch.tasks.spawn(Arc::clone(&shared).watch_pods());
-                if looks_up {
-                    watch.tasks.spawn(Arc::clone(&shared).look_up());
-                }
+                watch.tasks.spawn(Arc::clone(&shared).look_up());
             }
         }
         if config.store.namespaces {
@@ -255,14 +251,10 @@ struct Shared {
 
 impl Shared {
     async fn watch_pods(self: Arc<Self>) {
-        let mut told = false;
         let node = self.config.node.resolve(&self.client, "pods are looked up one by one", || {
             // Without a node there is no list to wait for: records may ask for single pods.
-            if !std::mem::replace(&mut told, true) {
-                self.writer.begin_list();
-                self.writer.end_list();
-                self.writer.await_nodes(false);
-            }
+            self.writer.await_no_pods();
+            self.writer.await_nodes(false);
         });
         let node = node.await;
         match &node {
@@ -355,6 +347,14 @@ impl Sink for Pods<'_> {
 
     fn end(&self) {
         self.0.end_list();
+    }
+
+    fn failed(&self, failure: &Failure) {
+        // What is not granted now will not come in time: pods are looked up until then, in a watch of all pods too.
+        if failure.code() == Some(403) {
+            self.0.enable_lookups();
+            self.0.await_no_pods();
+        }
     }
 }
 
