@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use flb_kube::kube::watch::Node;
+use flb_kube::kube::{store::LookupFor, watch::Node};
 use flb_kube_testing::{
     apiserver::{ApiServer, Fault, Verb},
     filtering::{beside, bodies, bytes, chunk},
@@ -279,7 +279,7 @@ fn line_28_a_cluster_wide_watch_lists_all_nodes_in_pages_and_knows_every_pod() {
         lists.iter().all(|list| list.param("fieldSelector").is_none() && list.param("limit") == Some("500"))
     );
     // A pod that is not there is not asked for: it comes by the watch.
-    watch.store().missed("shop", "later");
+    watch.store().missed("shop", "later", LookupFor::Files);
     server.put(pod("later", "n5", "red"));
     wait("the later one", || knows(&watch, "later"));
     assert_eq!(server.count(Verb::Get, "pods"), 0);

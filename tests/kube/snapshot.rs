@@ -11,7 +11,7 @@ use std::{
 };
 
 use flb_kube::kube::{
-    store::disk::keeper::Settings,
+    store::{LookupFor, disk::keeper::Settings},
     watch::{Node, WatchConfig},
 };
 use flb_kube_testing::{
@@ -110,7 +110,7 @@ fn without_a_node_name_what_the_file_knew_outlasts_the_grace_time_and_a_look_up_
     let mut next = pod("web", "blue");
     next["metadata"]["uid"] = json!("of the next");
     server.put(next);
-    watch.store().mistaken("shop", "web");
+    watch.store().request_refresh("shop", "web", LookupFor::Files);
     wait("the look-up", || team(&watch, "web", "blue"));
 }
 

@@ -30,7 +30,7 @@ use crate::{
             pod::{Namespace, Pod},
         },
         origin::tag::{self, TagParser, TagParts},
-        store::{Store, preload::Preload},
+        store::{LookupFor, Store, preload::Preload},
     },
     pace::{SharedPace, more},
     record::splice::treatment::Treatment,
@@ -71,6 +71,7 @@ pub struct Resolver {
     preload: Preload,
     store: Option<Store>,
     services: Option<Arc<Services>>,
+    named_by: LookupFor,
     names: [RwLock<Names>; SHARDS],
     hasher: RandomState,
     /// Of tags that name no pod.
@@ -150,6 +151,7 @@ impl Resolver {
             preload,
             store,
             services: None,
+            named_by: LookupFor::Files,
             names,
             hasher: RandomState::new(),
             strange: SharedPace::default(),
@@ -164,6 +166,12 @@ impl Resolver {
     /// Has done what pods ask for in those annotations.
     pub fn heeding(mut self, heed: Heed) -> Self {
         self.heed = heed;
+        self
+    }
+
+    /// Says whether tags or records name the pods; tags, unless it is said.
+    pub fn named_by(mut self, named_by: LookupFor) -> Self {
+        self.named_by = named_by;
         self
     }
 
@@ -242,7 +250,10 @@ impl Resolver {
         let mut found = Found::default();
         if self.pods() {
             let preloaded = self.preload.pod(&parts.namespace, &parts.pod);
-            let known = || store.and_then(|store| find::pod(store, parts));
+            let may_be = |pod: &Arc<Pod>| {
+                self.named_by == LookupFor::Records || !store.is_some_and(|store| store.is_elsewhere(pod))
+            };
+            let known = || store.and_then(|store| find::pod(store, parts)).filter(may_be);
             found.pod = preloaded.filter(|pod| metadata::meant(parts, Some(pod)).is_some()).or_else(known);
         }
         let pod = found.pod.as_deref();
@@ -278,9 +289,9 @@ impl Resolver {
             return;
         };
         match &answer.found.pod {
-            None => store.missed(&parts.namespace, &parts.pod),
+            None => store.missed(&parts.namespace, &parts.pod, self.named_by),
             Some(pod) if metadata::meant(parts, Some(pod)).is_none() => {
-                store.mistaken(&parts.namespace, &parts.pod);
+                store.request_refresh(&parts.namespace, &parts.pod, self.named_by);
             }
             Some(_) => {}
         }

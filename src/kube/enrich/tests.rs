@@ -66,8 +66,8 @@ fn a_tag_of_another_form_resolves_to_nothing() {
 async fn an_unknown_pod_is_wished_for_and_enriched_once_found() {
     let (writer, resolver) = known();
     assert!(!has(&resolver.resolve(&tag("web")).unwrap(), "labels"));
-    let wish = writer.next_wish().await;
-    writer.found(&wish, pod("web", "found"));
+    let request = writer.next_lookup().await;
+    writer.found(&request, pod("web", "found"));
     assert!(has(&resolver.resolve(&tag("web")).unwrap(), "found"));
 }
 

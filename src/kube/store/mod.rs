@@ -13,7 +13,7 @@ mod table;
 use std::{
     collections::HashMap,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -21,13 +21,13 @@ use std::{
 
 use tokio::sync::watch;
 
-pub use crate::kube::store::lookup_queue::Wish;
+pub use crate::kube::store::lookup_queue::{LookupFor, LookupRequest};
 use crate::kube::{
     object::{
         node::NodeMeta,
         pod::{Namespace, Pod},
     },
-    store::{id_index::Ids, lookup_queue::Wishes, table::Table},
+    store::{id_index::Ids, lookup_queue::LookupQueue, table::Table},
 };
 
 /// How long a pod that was looked up, and is not watched, stays known.
@@ -49,11 +49,12 @@ pub fn channel(config: Config) -> (Writer, Store) {
         ids: Ids::new(),
         namespaces: Table::new(),
         nodes: Table::new(),
-        wishes: Wishes::default(),
+        requests: LookupQueue::default(),
         looks_up: AtomicBool::new(true),
         generation: AtomicU64::new(1),
         missing: watch::Sender::new(Missing { pods: true, namespaces: config.namespaces, nodes: false }),
         polled: AtomicBool::new(false),
+        node: OnceLock::new(),
         config,
     });
     (Writer(Arc::clone(&inner)), Store(inner))
@@ -65,12 +66,14 @@ struct Inner {
     ids: Ids,
     namespaces: Table<Namespace>,
     nodes: Table<NodeMeta>,
-    wishes: Wishes,
+    requests: LookupQueue,
     looks_up: AtomicBool,
     /// Moves with every change that a reader can see.
     generation: AtomicU64,
     missing: watch::Sender<Missing>,
     polled: AtomicBool,
+    /// Whose pods are watched; unset for all nodes, and while it is unknown.
+    node: OnceLock<Box<str>>,
 }
 
 /// Which first lists are not complete yet.
@@ -187,18 +190,31 @@ impl Store {
     }
 
     /// Tells that a record names a pod which [`Self::lookup`] doesn't know: it may be looked up. Cheap to repeat.
-    pub fn missed(&self, namespace: &str, pod: &str) {
+    pub fn missed(&self, namespace: &str, pod: &str, named_by: LookupFor) {
         // Before that the list will tell.
         if self.0.looks_up.load(Ordering::Relaxed) && !self.0.missing.borrow().pods {
-            self.0.wishes.add(namespace, pod, Instant::now());
+            self.0.requests.add(namespace, pod, named_by, Instant::now());
         }
     }
 
-    /// As [`Self::missed`], of a pod whose name another has, as far as is known. Where that one is watched, that is how
-    /// it is.
-    pub fn mistaken(&self, namespace: &str, pod: &str) {
+    /// Requests a fresh look-up when the known pod has this name but another uid. A watched pod is up to date, so it is
+    /// not looked up.
+    pub fn request_refresh(&self, namespace: &str, pod: &str, named_by: LookupFor) {
         if self.0.polled.load(Ordering::Relaxed) || !self.0.pods.is_kept(&key(namespace, pod)) {
-            self.missed(namespace, pod);
+            self.missed(namespace, pod, named_by);
+        }
+    }
+
+    /// The node whose pods are watched; none for all nodes, or while it is unknown.
+    pub fn node(&self) -> Option<&str> {
+        self.0.node.get().map(|node| &**node)
+    }
+
+    /// Whether a pod runs on another node than the one whose pods are watched, so that no log file of this node is its.
+    pub fn is_elsewhere(&self, pod: &Pod) -> bool {
+        match (self.0.node.get(), &pod.node) {
+            (Some(own), Some(node)) => own != node && !node.is_empty(),
+            _ => false,
         }
     }
 
@@ -220,6 +236,12 @@ impl Writer {
     /// A reader of the same store.
     pub fn store(&self) -> Store {
         Store(Arc::clone(&self.0))
+    }
+
+    /// The node whose pods are watched, once it is known.
+    pub fn set_node(&self, node: &str) {
+        // A watch has one node.
+        let _ = self.0.node.set(node.into());
     }
 
     /// Changes show at the next list only.
@@ -336,14 +358,14 @@ impl Writer {
     }
 
     /// The next pod that a record named and nobody knows; waits for one.
-    pub async fn next_wish(&self) -> Wish {
-        self.0.wishes.next().await
+    pub async fn next_lookup(&self) -> LookupRequest {
+        self.0.requests.next().await
     }
 
-    /// The answer to a wish.
-    pub fn found(&self, wish: &Wish, mut pod: Pod) {
+    /// The answer to a request.
+    pub fn found(&self, request: &LookupRequest, mut pod: Pod) {
         pod.meta.resource_version = None;
-        let (key, until) = (key(&wish.namespace, &wish.pod), Instant::now() + LOOKED_UP_FOR);
+        let (key, until) = (key(&request.namespace, &request.pod), Instant::now() + LOOKED_UP_FOR);
         self.keep_former(&key, &pod);
         if self.0.ids.are_wanted() {
             self.0.ids.add_until(&key, &pod, until);
@@ -351,20 +373,20 @@ impl Writer {
         let is_other = self.0.pods.get(&key).is_none_or(|known| known.meta.uid != pod.meta.uid);
         self.0.changed(self.0.pods.put_until(&key, pod, until));
         match is_other {
-            true => self.0.wishes.granted(wish),
+            true => self.0.requests.resolved(request),
             // The one that was meant is not there.
-            false => self.absent(wish),
+            false => self.absent(request),
         }
     }
 
-    /// There was no answer to a wish, if it is still open: the pod may be wished for again at once.
-    pub fn unanswered(&self, wish: &Wish) {
-        self.0.wishes.unanswered(wish, Instant::now());
+    /// There was no answer to a request, if it is still open: the pod may be requested again at once.
+    pub fn unanswered(&self, request: &LookupRequest) {
+        self.0.requests.unanswered(request, Instant::now());
     }
 
-    /// The pod of a wish doesn't exist: it may be wished for again later, each time after a longer pause.
-    pub fn absent(&self, wish: &Wish) {
-        self.0.wishes.absent(wish, Instant::now());
+    /// The pod of a request doesn't exist: it may be requested again later, each time after a longer pause.
+    pub fn absent(&self, request: &LookupRequest) {
+        self.0.requests.absent(request, Instant::now());
     }
 }
 

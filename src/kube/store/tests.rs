@@ -178,21 +178,21 @@ fn the_beginning_of_a_name_leads_to_its_pod_also_after_another_had_the_name() {
 #[tokio::test]
 async fn a_looked_up_pod_whose_name_another_has_is_looked_up_again_and_a_watched_one_is_not() {
     let (writer, store) = empty();
-    let wish = Wish { namespace: "shop".into(), pod: "web".into() };
+    let request = LookupRequest { namespace: "shop".into(), pod: "web".into(), named_by: LookupFor::Files };
     writer.apply(pod("watched", "1"));
-    store.mistaken("shop", "watched");
-    writer.found(&wish, pod("web", "old"));
-    store.mistaken("shop", "web");
-    assert_eq!(writer.next_wish().await, wish);
-    writer.found(&wish, pod("web", "new"));
+    store.request_refresh("shop", "watched", LookupFor::Files);
+    writer.found(&request, pod("web", "old"));
+    store.request_refresh("shop", "web", LookupFor::Files);
+    assert_eq!(writer.next_lookup().await, request);
+    writer.found(&request, pod("web", "new"));
     let of = |uid| store.lookup_run("shop", "web", Some(uid)).and_then(|pod| pod.meta.uid.clone());
     assert_eq!([of("old"), of("new")], ["old", "new"].map(|uid| Some(uid.into())));
     // Lines of a third, which is nowhere.
-    store.mistaken("shop", "web");
-    assert_eq!(writer.next_wish().await, wish);
-    writer.found(&wish, pod("web", "new"));
-    store.mistaken("shop", "web");
-    let soon = tokio::time::timeout(Duration::from_millis(20), writer.next_wish()).await;
+    store.request_refresh("shop", "web", LookupFor::Files);
+    assert_eq!(writer.next_lookup().await, request);
+    writer.found(&request, pod("web", "new"));
+    store.request_refresh("shop", "web", LookupFor::Files);
+    let soon = tokio::time::timeout(Duration::from_millis(20), writer.next_lookup()).await;
     assert!(soon.is_err(), "asked again at once");
 }
 
@@ -227,26 +227,26 @@ fn what_records_do_not_show_does_not_move_the_generation() {
 #[tokio::test]
 async fn a_missed_pod_is_wished_for_once_until_it_is_found() {
     let (writer, store) = empty();
-    (0..3).for_each(|_| store.missed("shop", "web"));
-    store.missed("shop", "other");
-    let wish = writer.next_wish().await;
-    assert_eq!((wish.namespace.as_str(), wish.pod.as_str()), ("shop", "web"));
-    writer.found(&wish, pod("web", "1"));
+    (0..3).for_each(|_| store.missed("shop", "web", LookupFor::Files));
+    store.missed("shop", "other", LookupFor::Files);
+    let request = writer.next_lookup().await;
+    assert_eq!((request.namespace.as_str(), request.pod.as_str()), ("shop", "web"));
+    writer.found(&request, pod("web", "1"));
     assert_eq!(uid(&store, "web").as_deref(), Some("1"));
 
-    let other = writer.next_wish().await;
+    let other = writer.next_lookup().await;
     assert_eq!(other.pod, "other");
     writer.absent(&other);
-    store.missed("shop", "other");
-    let soon = tokio::time::timeout(Duration::from_millis(20), writer.next_wish()).await;
+    store.missed("shop", "other", LookupFor::Files);
+    let soon = tokio::time::timeout(Duration::from_millis(20), writer.next_lookup()).await;
     assert!(soon.is_err(), "asked again at once");
 }
 
 #[test]
 fn nothing_is_wished_for_before_the_first_list() {
     let (writer, store) = channel(Config { delete_grace: GRACE, namespaces: false });
-    store.missed("shop", "web");
-    assert_eq!(writer.0.wishes.len(), 0);
+    store.missed("shop", "web", LookupFor::Files);
+    assert_eq!(writer.0.requests.len(), 0);
 }
 
 #[tokio::test]
@@ -254,24 +254,24 @@ async fn namespaces_that_can_not_be_listed_keep_no_pod_from_being_looked_up() {
     let (writer, store) = channel(Config { delete_grace: GRACE, namespaces: true });
     writer.begin_list();
     writer.end_list();
-    store.missed("shop", "web");
-    assert_eq!(writer.next_wish().await.pod, "web");
+    store.missed("shop", "web", LookupFor::Files);
+    assert_eq!(writer.next_lookup().await.pod, "web");
 }
 
 #[test]
 fn a_watched_pod_is_better_than_a_looked_up_one() {
     let (writer, store) = empty();
-    let wish = Wish { namespace: "shop".into(), pod: "web".into() };
+    let request = LookupRequest { namespace: "shop".into(), pod: "web".into(), named_by: LookupFor::Files };
     writer.apply(pod("web", "watched"));
-    writer.found(&wish, pod("web", "looked up"));
+    writer.found(&request, pod("web", "looked up"));
     assert_eq!(uid(&store, "web").as_deref(), Some("watched"));
 }
 
 #[test]
 fn a_looked_up_pod_is_forgotten_in_time() {
     let (writer, store) = empty();
-    let wish = Wish { namespace: "shop".into(), pod: "web".into() };
-    writer.found(&wish, pod("web", "1"));
+    let request = LookupRequest { namespace: "shop".into(), pod: "web".into(), named_by: LookupFor::Files };
+    writer.found(&request, pod("web", "1"));
     writer.sweep(Instant::now() + LOOKED_UP_FOR);
     assert!(store.is_empty());
 }
@@ -340,8 +340,8 @@ fn an_id_leads_to_the_pod_that_had_it_and_to_no_other_of_its_name() {
         [Some("u0".into()), Some("u1".into()), Some("u1".into())]
     );
 
-    let wish = Wish { namespace: "shop".into(), pod: "asked".into() };
-    writer.found(&wish, with_container("asked", "u9", "c9"));
+    let request = LookupRequest { namespace: "shop".into(), pod: "asked".into(), named_by: LookupFor::Files };
+    writer.found(&request, with_container("asked", "u9", "c9"));
     assert_eq!(found("c9"), Some("u9".into()), "one that was looked up");
 
     // The container starts anew, then the pod's name goes to another.

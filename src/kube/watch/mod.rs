@@ -258,7 +258,10 @@ impl Shared {
         });
         let node = node.await;
         match &node {
-            Some(node) => info!("pods: watching those of node {node}"),
+            Some(node) => {
+                self.writer.set_node(node);
+                info!("pods: watching those of node {node}");
+            }
             None => info!("pods: watching those of the whole cluster"),
         }
         let of = |field: &str| node.as_ref().map(|node| format!("{field}={node}"));

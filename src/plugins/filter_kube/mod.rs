@@ -29,6 +29,7 @@ use crate::{
             record_fields::{ByRecord, Lookup},
             tag::{TagParser, TagParts},
         },
+        store::LookupFor,
         watch::PodWatch,
     },
     pace::{SharedPace, more},
@@ -253,6 +254,10 @@ impl Source {
         };
         let resolver =
             Resolver::new(form, layout, preload, store).heeding(options.heed(host)).naming(services);
+        let resolver = match lookup {
+            Some(_) => resolver.named_by(LookupFor::Records),
+            None => resolver,
+        };
         let resolver = Box::new(resolver);
         let source = match lookup {
             Some(lookup) => Self::Records(resolver, lookup),
