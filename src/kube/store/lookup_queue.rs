@@ -23,6 +23,8 @@ pub enum LookupFor {
     Files,
     /// A record's own fields: the pod may run on any node.
     Records,
+    /// What an earlier look-up found is about to expire, and readers still ask for it.
+    Refresh,
 }
 
 /// A pod to look up.
@@ -34,6 +36,12 @@ pub struct LookupRequest {
     pub pod: String,
     /// What names it.
     pub named_by: LookupFor,
+}
+
+impl LookupRequest {
+    fn new(namespace: &str, pod: &str, named_by: LookupFor) -> Self {
+        Self { namespace: namespace.to_owned(), pod: pod.to_owned(), named_by }
+    }
 }
 
 /// What became of a request.
@@ -58,7 +66,7 @@ struct Inner {
 impl LookupQueue {
     /// Asks for a pod, unless it was asked for already and it is too early to ask again.
     pub(crate) fn add(&self, namespace: &str, pod: &str, named_by: LookupFor, now: Instant) {
-        let request = LookupRequest { namespace: namespace.to_owned(), pod: pod.to_owned(), named_by };
+        let request = LookupRequest::new(namespace, pod, named_by);
         let mut inner = self.lock();
         match inner.states.get_mut(&request) {
             Some(state) if state.again.is_some_and(|again| again <= now) => state.again = None,
@@ -88,11 +96,23 @@ impl LookupQueue {
         }
     }
 
-    /// There was no answer: whoever asks next asks at once.
+    /// There was no answer: whoever asks next asks at once, and a refresh is tried again by itself.
     pub(crate) fn unanswered(&self, request: &LookupRequest, now: Instant) {
-        if let Some(state) = self.lock().states.get_mut(request) {
-            state.again.get_or_insert(now);
+        let mut inner = self.lock();
+        let Some(state) = inner.states.get_mut(request).filter(|state| state.again.is_none()) else { return };
+        if request.named_by == LookupFor::Refresh {
+            inner.waiting.push_back(request.clone());
+            drop(inner);
+            self.arrived.notify_one();
+        } else {
+            state.again = Some(now);
         }
+    }
+
+    /// Whether the refresh of a pod was requested and has no answer yet.
+    pub(crate) fn is_refreshing(&self, namespace: &str, pod: &str) -> bool {
+        let request = LookupRequest::new(namespace, pod, LookupFor::Refresh);
+        self.lock().states.get(&request).is_some_and(|state| state.again.is_none())
     }
 
     /// The answer was that the pod does not exist.

@@ -7,6 +7,7 @@ mod around;
 pub mod disk;
 mod id_index;
 mod lookup_queue;
+mod lookups;
 pub mod preload;
 mod table;
 
@@ -29,9 +30,6 @@ use crate::kube::{
     },
     store::{id_index::Ids, lookup_queue::LookupQueue, table::Table},
 };
-
-/// How long a pod that was looked up, and is not watched, stays known.
-const LOOKED_UP_FOR: Duration = Duration::from_secs(600);
 
 /// How a store behaves.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -126,7 +124,7 @@ impl Store {
 
     /// What is known of a pod.
     pub fn lookup(&self, namespace: &str, pod: &str) -> Option<Arc<Pod>> {
-        self.0.pods.get(&key(namespace, pod))
+        self.get(&key(namespace, pod))
     }
 
     /// What is known of the pod that has this uid, also after another took its name; else of the one that has the name
@@ -173,7 +171,7 @@ impl Store {
         let (key, uid) = self.0.ids.get(id)?;
         let is_it = |pod: &Arc<Pod>| pod.meta.uid == uid;
         let former = || self.0.pods.get(&former_key(&key, uid.as_deref()?));
-        self.0.pods.get(&key).filter(is_it).or_else(former)
+        self.get(&key).filter(is_it).or_else(former)
     }
 
     /// The only pod of which `is_it` is true, of those whose name no other has now; none if there are several. Looks at
@@ -187,22 +185,6 @@ impl Store {
             }
         });
         found.filter(|_| count == 1)
-    }
-
-    /// Tells that a record names a pod which [`Self::lookup`] doesn't know: it may be looked up. Cheap to repeat.
-    pub fn missed(&self, namespace: &str, pod: &str, named_by: LookupFor) {
-        // Before that the list will tell.
-        if self.0.looks_up.load(Ordering::Relaxed) && !self.0.missing.borrow().pods {
-            self.0.requests.add(namespace, pod, named_by, Instant::now());
-        }
-    }
-
-    /// Requests a fresh look-up when the known pod has this name but another uid. A watched pod is up to date, so it is
-    /// not looked up.
-    pub fn request_refresh(&self, namespace: &str, pod: &str, named_by: LookupFor) {
-        if self.0.polled.load(Ordering::Relaxed) || !self.0.pods.is_kept(&key(namespace, pod)) {
-            self.missed(namespace, pod, named_by);
-        }
     }
 
     /// The node whose pods are watched; none for all nodes, or while it is unknown.
@@ -342,51 +324,13 @@ impl Writer {
 
     /// Forgets what is due. To be called every few seconds.
     pub fn sweep(&self, now: Instant) {
-        let any = self.0.pods.sweep(now) | self.0.namespaces.sweep(now) | self.0.nodes.sweep(now);
+        let is_awaited = |key: &str| {
+            key.split_once('/').is_some_and(|(namespace, pod)| self.0.requests.is_refreshing(namespace, pod))
+        };
+        let pods = self.0.pods.sweep(now, is_awaited);
+        let any = pods | self.0.namespaces.sweep(now, |_| false) | self.0.nodes.sweep(now, |_| false);
         self.0.ids.sweep(now);
         self.0.changed(any);
-    }
-
-    /// Requests for look-ups are ignored: every pod comes with the watch.
-    pub fn disable_lookups(&self) {
-        self.0.looks_up.store(false, Ordering::Relaxed);
-    }
-
-    /// Requests for look-ups are taken, as they are at first.
-    pub fn enable_lookups(&self) {
-        self.0.looks_up.store(true, Ordering::Relaxed);
-    }
-
-    /// The next pod that a record named and nobody knows; waits for one.
-    pub async fn next_lookup(&self) -> LookupRequest {
-        self.0.requests.next().await
-    }
-
-    /// The answer to a request.
-    pub fn found(&self, request: &LookupRequest, mut pod: Pod) {
-        pod.meta.resource_version = None;
-        let (key, until) = (key(&request.namespace, &request.pod), Instant::now() + LOOKED_UP_FOR);
-        self.keep_former(&key, &pod);
-        if self.0.ids.are_wanted() {
-            self.0.ids.add_until(&key, &pod, until);
-        }
-        let is_other = self.0.pods.get(&key).is_none_or(|known| known.meta.uid != pod.meta.uid);
-        self.0.changed(self.0.pods.put_until(&key, pod, until));
-        match is_other {
-            true => self.0.requests.resolved(request),
-            // The one that was meant is not there.
-            false => self.absent(request),
-        }
-    }
-
-    /// There was no answer to a request, if it is still open: the pod may be requested again at once.
-    pub fn unanswered(&self, request: &LookupRequest) {
-        self.0.requests.unanswered(request, Instant::now());
-    }
-
-    /// The pod of a request doesn't exist: it may be requested again later, each time after a longer pause.
-    pub fn absent(&self, request: &LookupRequest) {
-        self.0.requests.absent(request, Instant::now());
     }
 }
 

@@ -25,11 +25,27 @@ type Shard<T> = HashMap<Arc<str>, Slot<T>>;
 struct Slot<T> {
     value: Arc<T>,
     expires: Option<Instant>,
+    refresh: Refresh,
+}
+
+/// When an entry that no watch keeps up to date is asked for again.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Refresh {
+    Never,
+    At(Instant),
+    /// As soon as a reader asks for the entry.
+    Due,
+}
+
+impl<T> Slot<T> {
+    fn new(value: Arc<T>, expires: Option<Instant>) -> Self {
+        Self { value, expires, refresh: Refresh::Never }
+    }
 }
 
 impl<T> Clone for Slot<T> {
     fn clone(&self) -> Self {
-        Self { value: Arc::clone(&self.value), expires: self.expires }
+        Self { value: Arc::clone(&self.value), expires: self.expires, refresh: self.refresh }
     }
 }
 
@@ -61,6 +77,12 @@ impl<T: PartialEq> Table<T> {
         self.shard(key).load().get(key).map(|slot| Arc::clone(&slot.value))
     }
 
+    /// The entry, and whether it is time to refresh it.
+    pub(crate) fn get_aged(&self, key: &str) -> Option<(Arc<T>, bool)> {
+        let shard = self.shard(key).load();
+        shard.get(key).map(|slot| (Arc::clone(&slot.value), slot.refresh == Refresh::Due))
+    }
+
     /// Whether there is an entry that a list or a watch keeps up to date.
     pub(crate) fn is_kept(&self, key: &str) -> bool {
         self.is_listed() && self.shard(key).load().get(key).is_some_and(|slot| slot.expires.is_none())
@@ -90,7 +112,7 @@ impl<T: PartialEq> Table<T> {
         let same = known.filter(|(_, slot)| *slot.value == value).map(|(_, slot)| Arc::clone(&slot.value));
         let is_news = same.is_none();
         let key = || known.map_or_else(|| Arc::from(key), |(key, _)| Arc::clone(key));
-        let slot = Slot { value: same.unwrap_or_else(|| Arc::new(value)), expires: None };
+        let slot = Slot::new(same.unwrap_or_else(|| Arc::new(value)), None);
         if let Some(draft) = draft.as_mut() {
             draft.insert(key(), slot);
             return false;
@@ -106,16 +128,31 @@ impl<T: PartialEq> Table<T> {
     /// Puts an entry that no watch will keep up to date, until `expires`; a watched one is better and stays. Before the
     /// first list none is watched.
     pub(crate) fn put_until(&self, key: &str, value: T, expires: Instant) -> bool {
+        self.put_slot(key, Slot::new(Arc::new(value), Some(expires)))
+    }
+
+    /// As [`Self::put_until`], of an entry that is due for a refresh at `refresh`.
+    pub(crate) fn put_aging(&self, key: &str, value: T, refresh: Instant, expires: Instant) -> bool {
+        let slot = Slot { value: Arc::new(value), expires: Some(expires), refresh: Refresh::At(refresh) };
+        self.put_slot(key, slot)
+    }
+
+    fn put_slot(&self, key: &str, mut slot: Slot<T>) -> bool {
         let _writing = self.lock();
         let shard = self.shard(key);
         let before = shard.load();
-        if self.is_listed() && before.get(key).is_some_and(|slot| slot.expires.is_none()) {
+        let known = before.get(key);
+        if self.is_listed() && known.is_some_and(|slot| slot.expires.is_none()) {
             return false;
         }
+        let same = known.filter(|known| known.value == slot.value);
+        if let Some(same) = same {
+            slot.value = Arc::clone(&same.value);
+        }
         let mut after = Shard::clone(&before);
-        after.insert(key.into(), Slot { value: Arc::new(value), expires: Some(expires) });
+        after.insert(key.into(), slot);
         shard.store(Arc::new(after));
-        true
+        same.is_none()
     }
 
     /// Puts entries that were known before this process, where there is none yet. The first complete list says which
@@ -130,7 +167,7 @@ impl<T: PartialEq> Table<T> {
         let _writing = self.lock();
         let expires = self.listed.load(Ordering::Relaxed).then_some(expires);
         for (key, value) in entries {
-            let slot = Slot { value, expires };
+            let slot = Slot::new(value, expires);
             after[self.hasher.hash_one(&*key) as usize % SHARDS].insert(key.into(), slot);
         }
         for (shard, mut after) in self.shards.iter().zip(after).filter(|(_, after)| !after.is_empty()) {
@@ -186,7 +223,7 @@ impl<T: PartialEq> Table<T> {
                     Some(_) => replaced.push((Arc::clone(key), Arc::clone(&slot.value))),
                     None => {
                         let expires = Some(slot.expires.unwrap_or(expires));
-                        after.insert(Arc::clone(key), Slot { value: Arc::clone(&slot.value), expires });
+                        after.insert(Arc::clone(key), Slot { expires, ..slot.clone() });
                     }
                 }
             }
@@ -195,17 +232,23 @@ impl<T: PartialEq> Table<T> {
         replaced
     }
 
-    /// Forgets what is due; answers whether there was any.
-    pub(crate) fn sweep(&self, now: Instant) -> bool {
+    /// Forgets what is due, but for entries of which `is_awaited` says that their refresh is under way; answers whether
+    /// readers see a difference: something went, or is to be refreshed.
+    pub(crate) fn sweep(&self, now: Instant, is_awaited: impl Fn(&str) -> bool) -> bool {
         let _writing = self.lock();
-        let is_due = |slot: &Slot<T>| slot.expires.is_some_and(|expires| expires <= now);
+        let goes = |key: &str, slot: &Slot<T>| {
+            let is_due = slot.expires.is_some_and(|expires| expires <= now);
+            is_due && !(slot.refresh == Refresh::Due && is_awaited(key))
+        };
+        let ages = |slot: &Slot<T>| matches!(slot.refresh, Refresh::At(at) if at <= now);
         let mut any = false;
         for shard in &self.shards {
             let before = shard.load();
-            if before.values().any(is_due) {
+            if before.iter().any(|(key, slot)| ages(slot) || goes(key, slot)) {
                 any = true;
                 let mut after = Shard::clone(&before);
-                after.retain(|_, slot| !is_due(slot));
+                after.retain(|key, slot| !goes(key, slot));
+                after.values_mut().filter(|slot| ages(slot)).for_each(|slot| slot.refresh = Refresh::Due);
                 shard.store(Arc::new(after));
             }
         }

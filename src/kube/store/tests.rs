@@ -1,6 +1,6 @@
 //! The store, from both ends.
 
-use super::*;
+use super::{lookups::*, *};
 
 const GRACE: Duration = Duration::from_secs(60);
 
@@ -240,6 +240,49 @@ async fn a_missed_pod_is_wished_for_once_until_it_is_found() {
     store.missed("shop", "other", LookupFor::Files);
     let soon = tokio::time::timeout(Duration::from_millis(20), writer.next_lookup()).await;
     assert!(soon.is_err(), "asked again at once");
+}
+
+#[tokio::test]
+async fn a_looked_up_pod_is_looked_up_again_before_it_expires_if_a_reader_asks_for_it() {
+    let (writer, store) = empty();
+    for name in ["read", "unread"] {
+        store.missed("shop", name, LookupFor::Files);
+        writer.found(&writer.next_lookup().await, pod(name, "1"));
+    }
+    let (later, generation) = (Instant::now() + REFRESH_AFTER, store.generation());
+    writer.sweep(later);
+    assert_ne!(store.generation(), generation, "readers ask again");
+    assert!(store.lookup("shop", "read").is_some());
+    let request = writer.next_lookup().await;
+    assert_eq!((&*request.pod, request.named_by), ("read", LookupFor::Refresh));
+
+    // The API server is away: what is known stays, and is asked for again.
+    let expired = Instant::now() + LOOKED_UP_FOR;
+    writer.sweep(expired);
+    assert!(store.lookup("shop", "read").is_some() && store.lookup("shop", "unread").is_none());
+    writer.unanswered(&request);
+    writer.sweep(expired);
+    let request = writer.next_lookup().await;
+    writer.found(&request, pod("read", "2"));
+    writer.unanswered(&request);
+    assert_eq!(uid(&store, "read").as_deref(), Some("2"));
+    // And so it goes on.
+    writer.sweep(Instant::now() + REFRESH_AFTER);
+    assert!(store.lookup("shop", "read").is_some());
+    assert_eq!(writer.next_lookup().await.pod, "read");
+}
+
+#[tokio::test]
+async fn a_looked_up_pod_that_is_gone_at_its_refresh_expires() {
+    let (writer, store) = empty();
+    store.missed("shop", "web", LookupFor::Files);
+    writer.found(&writer.next_lookup().await, pod("web", "1"));
+    writer.sweep(Instant::now() + REFRESH_AFTER);
+    assert!(store.lookup("shop", "web").is_some());
+    writer.absent(&writer.next_lookup().await);
+    assert!(store.lookup("shop", "web").is_some());
+    writer.sweep(Instant::now() + LOOKED_UP_FOR);
+    assert!(store.lookup("shop", "web").is_none());
 }
 
 #[test]
