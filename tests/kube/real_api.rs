@@ -322,3 +322,22 @@ fn a_server_that_crashes_and_a_cluster_that_is_made_anew_are_followed_on() {
     rig.until_named("anew");
     rig.stop();
 }
+
+#[test]
+fn a_server_that_crashes_costs_no_list() {
+    let name = "no-list";
+    let Some(programs) = programs(name) else { return };
+    let mut kubernetes = Kubernetes::start(&programs);
+    namespace(&kubernetes, name);
+    let create = |kubernetes: &Kubernetes, what: &str| {
+        kubernetes.api().create(&pods(name), &pod(what, "crash-2"));
+    };
+    create(&kubernetes, "before");
+    let watch = synced(&config(&kubernetes, "crash-2", &kubernetes.reader_token_file()));
+    wait("the first pod", || knows(&watch, name, "before"));
+    kubernetes.crash();
+    create(&kubernetes, "after");
+    wait("a pod after the crash", || knows(&watch, name, "after"));
+    let lists = || watch.counters().lists.load(Ordering::Relaxed);
+    assert_eq!(lists(), 1);
+}

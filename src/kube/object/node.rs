@@ -6,7 +6,7 @@
 use serde::Deserialize;
 
 use crate::kube::{
-    api::resource::Failure,
+    api::error::Failure,
     object::{
         msgpack::Verbatim,
         pod::{Meta, WireMeta},

@@ -14,11 +14,7 @@ use serde::Deserialize;
 use tracing::info;
 
 use crate::kube::{
-    api::{
-        backoff::Backoff,
-        connection::ClientConfig,
-        resource::{Failure, Resource},
-    },
+    api::{backoff::Backoff, connection::ClientConfig, error::Failure, resource::Resource},
     object::pod::Pod,
     store::{LookupRequest, Writer},
     watch::{Counters, reflector::Complaints, took},

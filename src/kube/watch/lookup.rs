@@ -10,10 +10,7 @@ use std::{
 use tracing::warn;
 
 use crate::kube::{
-    api::{
-        backoff::Backoff,
-        resource::{Failure, Resource},
-    },
+    api::{backoff::Backoff, error::Failure, resource::Resource},
     object::pod::Pod,
     store::{LookupFor, LookupRequest, Store, Writer},
     watch::{Counters, reflector::Complaints, took},

@@ -27,8 +27,9 @@ use crate::{
     kube::{
         api::{
             backoff::Backoff,
-            connection::{BadConfig, ClientConfig, Connection},
-            resource::{Failure, Resource},
+            connection::{ClientConfig, Connection},
+            error::{BadConfig, Failure},
+            resource::Resource,
         },
         object::{
             node::Nodes,
