@@ -312,6 +312,28 @@ fn a_new_list_is_not_older_than_what_is_known_and_asks_for_no_version_where_the_
 }
 
 #[test]
+fn an_object_of_a_list_that_can_not_be_read_keeps_what_was_known_of_it() {
+    let server = ApiServer::start();
+    server.put_all(["one", "two", "gone"].map(|name| pod(name, "n1", "red")));
+    let mut config = config(&server);
+    config.store.delete_grace = Duration::from_millis(100);
+    let watch = synced(&config);
+    server.wait_for(Verb::Watch, "pods", 1);
+    server.set_down(true);
+    for name in ["one", "two"] {
+        let mut bad = pod(name, "n1", "blue");
+        bad["status"]["phase"] = serde_json::json!({"no": "text"});
+        server.put(bad);
+    }
+    server.delete("pods", "shop", "gone");
+    server.compact();
+    server.set_down(false);
+    wait("the end of the grace time", || !knows(&watch, "gone"));
+    assert!(team(&watch, "one", "red") && team(&watch, "two", "red"));
+    assert_eq!(watch.counters().bad_lines.load(Ordering::Relaxed), 2);
+}
+
+#[test]
 fn a_server_that_is_away_at_the_start_is_waited_for() {
     let server = ApiServer::start();
     server.put(pod("web", "n1", "red"));

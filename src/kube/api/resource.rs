@@ -48,6 +48,35 @@ struct Around {
     metadata: PageMeta,
 }
 
+/// An object of a list that can't be read.
+#[derive(Debug)]
+pub struct BadObject {
+    /// What is wrong with it.
+    pub failure: Failure,
+    /// Its namespace, if that much can be read and it lives in one.
+    pub namespace: Option<String>,
+    /// Its name, if that much can be read.
+    pub name: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Named {
+    metadata: Names,
+}
+
+#[derive(Default, Deserialize)]
+struct Names {
+    name: Option<String>,
+    namespace: Option<String>,
+}
+
+impl BadObject {
+    fn new(json: &[u8], failure: Failure) -> Self {
+        let Names { name, namespace } = parse::<Named>(json).map(|named| named.metadata).unwrap_or_default();
+        Self { failure, namespace, name }
+    }
+}
+
 /// What a page says of itself.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
@@ -87,12 +116,13 @@ impl Resource {
     pub async fn each<T: DeserializeOwned>(
         &self,
         params: &ListParams,
-        mut each: impl FnMut(Result<T, Failure>),
+        mut each: impl FnMut(Result<T, BadObject>),
     ) -> Result<PageMeta, Failure> {
         let mut stream = Stream(self.send(self.request.list(params)).await?.into_body());
         let mut items = Items::default();
         while let Some(bytes) = stream.next().await {
-            items.push(&bytes?, |object| each(parse(object))).map_err(Failure::unreadable)?;
+            let object = |json: &[u8]| each(parse(json).map_err(|failure| BadObject::new(json, failure)));
+            items.push(&bytes?, object).map_err(Failure::unreadable)?;
         }
         let around = items.end().map_err(Failure::unreadable)?;
         Ok(parse::<Around>(&around)?.metadata)
@@ -107,7 +137,7 @@ impl Resource {
     pub async fn page<T: DeserializeOwned>(&self, params: &ListParams) -> Result<Page<T>, Failure> {
         let mut items = Vec::new();
         let metadata = self.each(params, |item| items.push(item)).await?;
-        Ok(Page { metadata, items: items.into_iter().collect::<Result<_, _>>()? })
+        Ok(Page { metadata, items: items.into_iter().collect::<Result<_, _>>().map_err(|bad| bad.failure)? })
     }
 
     /// One page of a list, as it came.

@@ -59,6 +59,10 @@ impl Sink for Nodes<'_> {
         self.0.apply_node(node);
     }
 
+    fn keep(&self, _: &str, name: &str) {
+        self.0.keep_node(name);
+    }
+
     fn delete(&self, node: &NodeMeta) {
         self.0.delete_node(node.meta.name.as_deref().unwrap_or_default());
     }

@@ -18,6 +18,11 @@ impl Writer {
         }
     }
 
+    /// A namespace is listed and can't be read: what was known of it stays.
+    pub fn keep_namespace(&self, name: &str) {
+        self.0.namespaces.keep(name);
+    }
+
     /// A namespace is gone.
     pub fn delete_namespace(&self, name: &str) {
         self.0.namespaces.expire(name, self.0.grace(), |_| true);
@@ -57,6 +62,11 @@ impl Writer {
         if let Some(name) = node.meta.name.clone() {
             self.0.changed(self.0.nodes.put(&name, node));
         }
+    }
+
+    /// A node is listed and can't be read: what was known of it stays.
+    pub fn keep_node(&self, name: &str) {
+        self.0.nodes.keep(name);
     }
 
     /// A node is gone.

@@ -49,6 +49,8 @@ struct State {
     /// When to ask again; `None` while the question is open.
     again: Option<Instant>,
     pause: Duration,
+    /// When the last answer came.
+    answered: Option<Instant>,
 }
 
 #[derive(Default)]
@@ -63,6 +65,16 @@ struct Inner {
     waiting: VecDeque<LookupRequest>,
 }
 
+impl Inner {
+    /// Forgets the answer that came first; whether there was any. Names that a sender invents so take no place from
+    /// those of real pods for longer than their look-up takes.
+    fn make_room(&mut self) -> bool {
+        let answered = self.states.iter().filter(|(_, state)| state.again.is_some());
+        let oldest = answered.min_by_key(|(_, state)| state.answered).map(|(request, _)| request.clone());
+        oldest.is_some_and(|oldest| self.states.remove(&oldest).is_some())
+    }
+}
+
 impl LookupQueue {
     /// Asks for a pod, unless it was asked for already and it is too early to ask again.
     pub(crate) fn add(&self, namespace: &str, pod: &str, named_by: LookupFor, now: Instant) {
@@ -72,13 +84,12 @@ impl LookupQueue {
             Some(state) if state.again.is_some_and(|again| again <= now) => state.again = None,
             Some(_) => return,
             None => {
-                if inner.states.len() >= LIMIT {
-                    inner.states.retain(|_, state| state.again.is_none_or(|again| again > now));
-                }
-                if inner.states.len() >= LIMIT {
+                if inner.states.len() >= LIMIT && !inner.make_room() {
                     return;
                 }
-                inner.states.insert(request.clone(), State { again: None, pause: FIRST_PAUSE });
+                inner
+                    .states
+                    .insert(request.clone(), State { again: None, pause: FIRST_PAUSE, answered: None });
             }
         }
         inner.waiting.push_back(request);
@@ -118,6 +129,7 @@ impl LookupQueue {
     /// The answer was that the pod does not exist.
     pub(crate) fn absent(&self, request: &LookupRequest, now: Instant) {
         if let Some(state) = self.lock().states.get_mut(request) {
+            state.answered = Some(now);
             state.again = Some(now + state.pause);
             state.pause = (state.pause * 2).min(LONGEST_PAUSE);
         }
@@ -184,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn their_number_is_bounded_and_old_answers_make_room() {
+    fn their_number_is_bounded_and_the_oldest_answer_makes_room() {
         let queue = LookupQueue::default();
         let now = Instant::now();
         (0..2 * LIMIT).for_each(|n| queue.add("shop", &format!("web-{n}"), LookupFor::Files, now));
@@ -192,7 +204,7 @@ mod tests {
 
         let first = queue.lock().waiting.pop_front().unwrap();
         queue.absent(&first, now);
-        queue.add("shop", "late", LookupFor::Files, now + LONGEST_PAUSE);
+        queue.add("shop", "late", LookupFor::Files, now);
         assert_eq!(queue.lock().waiting.back().map(|request| request.pod.clone()).as_deref(), Some("late"));
     }
 }

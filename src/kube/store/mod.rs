@@ -255,6 +255,11 @@ impl Writer {
         self.0.changed(is_news);
     }
 
+    /// A pod is listed and can't be read: what was known of it stays.
+    pub fn keep(&self, namespace: &str, name: &str) {
+        self.0.pods.keep(&key(namespace, name));
+    }
+
     /// The pod whose name `pod` takes over stays for the grace time, by its uid.
     fn keep_former(&self, key: &str, pod: &Pod) {
         if let Some(former) = self.0.pods.get(key)

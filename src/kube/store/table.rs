@@ -125,6 +125,15 @@ impl<T: PartialEq> Table<T> {
         is_news
     }
 
+    /// What is known belongs to the list that is under way.
+    pub(crate) fn keep(&self, key: &str) {
+        let mut draft = self.lock();
+        let shard = self.shard(key).load();
+        if let (Some(draft), Some((key, slot))) = (draft.as_mut(), shard.get_key_value(key)) {
+            draft.entry(Arc::clone(key)).or_insert_with(|| Slot::new(Arc::clone(&slot.value), None));
+        }
+    }
+
     /// Puts an entry that no watch will keep up to date, until `expires`; a watched one is better and stays. Before the
     /// first list none is watched.
     pub(crate) fn put_until(&self, key: &str, value: T, expires: Instant) -> bool {

@@ -343,6 +343,10 @@ impl Sink for Pods<'_> {
         self.0.apply(pod);
     }
 
+    fn keep(&self, namespace: &str, name: &str) {
+        self.0.keep(namespace, name);
+    }
+
     fn delete(&self, pod: &Pod) {
         let [namespace, name, uid] = [&pod.meta.namespace, &pod.meta.name, &pod.meta.uid]
             .map(|text| text.as_deref().unwrap_or_default());
@@ -378,6 +382,10 @@ impl Sink for Namespaces<'_> {
 
     fn apply(&self, namespace: Namespace) {
         self.0.apply_namespace(namespace);
+    }
+
+    fn keep(&self, _: &str, name: &str) {
+        self.0.keep_namespace(name);
     }
 
     fn delete(&self, namespace: &Namespace) {

@@ -52,6 +52,8 @@ pub(crate) trait Sink {
     fn begin(&self);
     /// An object as it is now.
     fn apply(&self, object: Self::Object);
+    /// An object is there and can't be read: what was known of it stays.
+    fn keep(&self, namespace: &str, name: &str);
     /// An object is gone.
     fn delete(&self, object: &Self::Object);
     /// The list is complete.
@@ -131,17 +133,18 @@ impl<S: Sink> Reflector<'_, S> {
         };
         self.sink.begin();
         loop {
-            let mut unreadable = None;
+            let (sink, counters, log) = (&self.sink, self.counters, &mut self.log);
             let page = self.resource.each(&params, |object| match object {
-                Ok(object) => self.sink.apply(object),
-                Err(failure) => unreadable = Some(failure),
+                Ok(object) => sink.apply(object),
+                Err(bad) => {
+                    // The others of the list are good, and this one is there.
+                    counters.bad_lines.fetch_add(1, Ordering::Relaxed);
+                    let name = bad.name.as_deref().unwrap_or_default();
+                    sink.keep(bad.namespace.as_deref().unwrap_or_default(), name);
+                    log.say(format!("{}: '{name}' of the list was skipped: {}", S::RESOURCE, bad.failure));
+                }
             });
             let page = page.await?;
-            if let Some(failure) = unreadable {
-                // The others of the list are good.
-                self.counters.bad_lines.fetch_add(1, Ordering::Relaxed);
-                self.log.say(format!("{}: one of the list was skipped: {failure}", S::RESOURCE));
-            }
             if page.continues.is_empty() {
                 let version = page.resource_version;
                 // Zero would mean any version, not this one.
