@@ -55,7 +55,7 @@ fn config(kubernetes: &Kubernetes, node: &str, token_file: &Path) -> WatchConfig
         token_file: Some(token_file.to_owned()),
         ..ClientConfig::default()
     };
-    let store = store::Config { delete_grace: Duration::ZERO, namespaces: false };
+    let store = store::Config { delete_grace: Duration::ZERO, namespaces: false, ..Default::default() };
     WatchConfig::new(client, Node::Named(node.into()), store)
 }
 

@@ -6,7 +6,8 @@ use super::*;
 use crate::kube::store::{Config, Writer, channel};
 
 fn known() -> (Writer, Resolver) {
-    let (writer, store) = channel(Config { delete_grace: Duration::from_secs(60), namespaces: false });
+    let (writer, store) =
+        channel(Config { delete_grace: Duration::from_secs(60), namespaces: false, ..Default::default() });
     writer.begin_list();
     writer.end_list();
     let form = TagForm::Kubelet("kube.".into());

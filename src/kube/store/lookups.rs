@@ -61,7 +61,7 @@ impl Writer {
 
     /// The answer to a request.
     pub fn found(&self, request: &LookupRequest, mut pod: Pod) {
-        pod.meta.resource_version = None;
+        self.0.config.unshown.strip(&mut pod);
         let (key, now) = (key(&request.namespace, &request.pod), Instant::now());
         let until = now + LOOKED_UP_FOR;
         self.keep_former(&key, &pod);

@@ -32,12 +32,41 @@ use crate::kube::{
 };
 
 /// How a store behaves.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Config {
     /// How long a deleted pod stays known.
     pub delete_grace: Duration,
     /// Whether namespaces are watched too, and so belong to a complete first sync.
     pub namespaces: bool,
+    /// What is not kept of pods.
+    pub unshown: Unshown,
+}
+
+/// Which parts of pods no record shows, so that none is kept. What annotations ask for is kept in any case.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct Unshown {
+    /// Labels.
+    pub labels: bool,
+    /// Annotations.
+    pub annotations: bool,
+    /// Owner references.
+    pub owner_references: bool,
+}
+
+impl Unshown {
+    /// A pod without what is not kept of it: these parts, and its version, which moves with every heartbeat.
+    fn strip(self, pod: &mut Pod) {
+        pod.meta.resource_version = None;
+        if self.labels {
+            pod.labels = None;
+        }
+        if self.annotations {
+            pod.annotations = None;
+        }
+        if self.owner_references {
+            pod.owner_references = None;
+        }
+    }
 }
 
 /// Makes the two ends of a store.
@@ -238,8 +267,7 @@ impl Writer {
 
     /// A pod as listed, or as it is now.
     pub fn apply(&self, mut pod: Pod) {
-        // It moves with every heartbeat, and no record shows it.
-        pod.meta.resource_version = None;
+        self.0.config.unshown.strip(&mut pod);
         let Some(key) = pod_key(&pod) else { return };
         self.keep_former(&key, &pod);
         let ids = Some(&self.0.ids).filter(|ids| ids.are_wanted());

@@ -5,7 +5,7 @@ use super::{lookups::*, *};
 const GRACE: Duration = Duration::from_secs(60);
 
 fn empty() -> (Writer, Store) {
-    let (writer, store) = channel(Config { delete_grace: GRACE, namespaces: false });
+    let (writer, store) = channel(Config { delete_grace: GRACE, namespaces: false, ..Default::default() });
     writer.begin_list();
     writer.end_list();
     (writer, store)
@@ -22,7 +22,7 @@ fn uid(store: &Store, name: &str) -> Option<Box<str>> {
 
 #[test]
 fn a_list_shows_when_it_is_complete() {
-    let (writer, store) = channel(Config { delete_grace: GRACE, namespaces: false });
+    let (writer, store) = channel(Config { delete_grace: GRACE, namespaces: false, ..Default::default() });
     writer.begin_list();
     writer.apply(pod("web", "1"));
     assert_eq!(uid(&store, "web"), None);
@@ -46,7 +46,7 @@ fn a_list_that_broke_off_leaves_nothing_behind() {
 
 #[test]
 fn wanted_namespaces_belong_to_the_first_sync() {
-    let (writer, store) = channel(Config { delete_grace: GRACE, namespaces: true });
+    let (writer, store) = channel(Config { delete_grace: GRACE, namespaces: true, ..Default::default() });
     writer.begin_list();
     writer.end_list();
     assert!(!store.is_synced());
@@ -118,7 +118,7 @@ fn before(pods: &[(&str, &str)]) -> Vec<Arc<Pod>> {
 
 #[test]
 fn pods_from_before_stay_until_the_first_list_and_those_that_it_leaves_out_for_the_grace_time() {
-    let (writer, store) = channel(Config { delete_grace: GRACE, namespaces: false });
+    let (writer, store) = channel(Config { delete_grace: GRACE, namespaces: false, ..Default::default() });
     writer.begin_list();
     writer.adopt(&before(&[("web", "older"), ("web", "old"), ("gone", "1")]));
     writer.sweep(Instant::now() + 100 * GRACE);
@@ -152,7 +152,7 @@ fn pods_from_before_that_come_after_the_first_list_go_in_time_and_replace_nothin
 
 #[test]
 fn pods_from_before_that_come_during_the_first_list_are_kept_by_their_uid_too() {
-    let (writer, store) = channel(Config { delete_grace: GRACE, namespaces: false });
+    let (writer, store) = channel(Config { delete_grace: GRACE, namespaces: false, ..Default::default() });
     writer.begin_list();
     writer.apply(pod("web", "new"));
     writer.adopt(&before(&[("web", "old")]));
@@ -287,14 +287,14 @@ async fn a_looked_up_pod_that_is_gone_at_its_refresh_expires() {
 
 #[test]
 fn nothing_is_wished_for_before_the_first_list() {
-    let (writer, store) = channel(Config { delete_grace: GRACE, namespaces: false });
+    let (writer, store) = channel(Config { delete_grace: GRACE, namespaces: false, ..Default::default() });
     store.missed("shop", "web", LookupFor::Files);
     assert_eq!(writer.0.requests.len(), 0);
 }
 
 #[tokio::test]
 async fn namespaces_that_can_not_be_listed_keep_no_pod_from_being_looked_up() {
-    let (writer, store) = channel(Config { delete_grace: GRACE, namespaces: true });
+    let (writer, store) = channel(Config { delete_grace: GRACE, namespaces: true, ..Default::default() });
     writer.begin_list();
     writer.end_list();
     store.missed("shop", "web", LookupFor::Files);
@@ -401,4 +401,17 @@ fn an_id_leads_to_the_pod_that_had_it_and_to_no_other_of_its_name() {
     assert_eq!((found("c4"), found("c3")), (Some("u4".into()), Some("u2".into())));
     writer.sweep(Instant::now() + 2 * GRACE);
     assert_eq!(found("c3"), None);
+}
+
+#[test]
+fn what_no_record_shows_is_not_kept_but_for_what_annotations_ask_for() {
+    let unshown = Unshown { annotations: true, ..Unshown::default() };
+    let (writer, store) = channel(Config { delete_grace: GRACE, unshown, ..Config::default() });
+    let meta = serde_json::json!({
+        "name": "web", "namespace": "shop", "labels": {"a": "b"},
+        "annotations": {"fluentbit.io/exclude": "true", "long": "text"},
+    });
+    writer.apply(serde_json::from_value(serde_json::json!({"metadata": meta})).unwrap());
+    let pod = store.lookup("shop", "web").unwrap();
+    assert!(pod.annotations.is_none() && pod.labels.is_some() && pod.rules.is_some());
 }
