@@ -21,7 +21,7 @@ use tracing::{debug, warn};
 
 use crate::kube::{
     api::{backoff::jitter, resource::Resource},
-    watch::reflector::Complaints,
+    watch::Complaints,
 };
 
 /// A longer text is no name: the built-in filter's limits.

@@ -17,7 +17,10 @@ use crate::kube::{
     api::{backoff::Backoff, connection::ClientConfig, error::Failure, resource::Resource},
     object::pod::Pod,
     store::{LookupRequest, Writer},
-    watch::{Counters, reflector::Complaints, took},
+    watch::{
+        complaints::Complaints,
+        counters::{Counters, took},
+    },
 };
 
 /// The least time between two requests, when a record names a pod that the last answer did not.

@@ -13,7 +13,10 @@ use crate::kube::{
     api::{backoff::Backoff, error::Failure, resource::Resource},
     object::pod::Pod,
     store::{LookupFor, LookupRequest, Store, Writer},
-    watch::{Counters, reflector::Complaints, took},
+    watch::{
+        complaints::Complaints,
+        counters::{Counters, took},
+    },
 };
 
 /// The least time between two look-ups.

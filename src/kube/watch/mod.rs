@@ -4,41 +4,39 @@
 //! per process, which ends with the last of them; an API server that is away, slow or refuses changes nothing of
 //! what is known.
 
+mod complaints;
+mod counters;
 pub mod kubelet;
 mod lookup;
 mod node_name;
-pub(crate) mod reflector;
+mod reflector;
+mod sinks;
 
 use std::{
     io,
-    sync::{
-        Arc, Mutex, PoisonError, Weak,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    sync::{Arc, Mutex, PoisonError, Weak},
+    time::{Duration, Instant},
 };
 
 use thiserror::Error;
 use tokio::sync::watch as flag;
 use tracing::info;
 
-pub use crate::kube::watch::node_name::Node;
+pub(crate) use crate::kube::watch::complaints::Complaints;
+pub use crate::kube::watch::{counters::Counters, node_name::Node};
 use crate::{
     kube::{
         api::{
             backoff::Backoff,
             connection::{ClientConfig, Connection},
-            error::{BadConfig, Failure},
+            error::BadConfig,
             resource::Resource,
-        },
-        object::{
-            node::Nodes,
-            pod::{Meta, Namespace, Pod},
         },
         store::{self, Store, Writer, disk::keeper},
         watch::{
             kubelet::Kubelet,
-            reflector::{Complaints, Reflector, Sink},
+            reflector::Reflector,
+            sinks::{Namespaces, Nodes, Pods, Sink},
         },
     },
     runtime::{Owner, Tasks},
@@ -83,64 +81,6 @@ pub enum CantWatch {
     /// The runtime did not start.
     #[error("the runtime can't start: {0}")]
     Runtime(#[from] io::Error),
-}
-
-/// What the watch did so far.
-#[derive(Debug, Default)]
-pub struct Counters {
-    /// Lists begun.
-    pub lists: AtomicU64,
-    /// Watches begun.
-    pub watches: AtomicU64,
-    /// Watches that the server ended in the stream's proper way.
-    pub closed: AtomicU64,
-    /// Versions that were gone (410), each followed by a new list.
-    pub expired: AtomicU64,
-    /// Watches replaced because nothing came.
-    pub idle: AtomicU64,
-    /// Lists and watches that failed.
-    pub failures: AtomicU64,
-    /// Those of them whose answer could not be read.
-    pub unreadable: AtomicU64,
-    /// Those of them that had no answer, or a refusal.
-    pub unanswered: AtomicU64,
-    /// Events skipped because they could not be read.
-    pub bad_lines: AtomicU64,
-    /// Single pods asked for.
-    pub lookups: AtomicU64,
-    /// Those of them that exist.
-    pub found: AtomicU64,
-    /// When a list was complete or an event came, in seconds since 1970; 0 if never.
-    pub last_sync: AtomicU64,
-    /// How long lists took in all, in microseconds.
-    pub list_micros: AtomicU64,
-    /// How long watches took to begin.
-    pub watch_micros: AtomicU64,
-    /// How long look-ups took.
-    pub lookup_micros: AtomicU64,
-}
-
-/// Adds the time since `start`.
-pub(crate) fn took(micros: &AtomicU64, start: Instant) {
-    micros.fetch_add(u64::try_from(start.elapsed().as_micros()).unwrap_or_default(), Ordering::Relaxed);
-}
-
-impl Counters {
-    /// A list or a watch failed.
-    pub(crate) fn failed(&self, failure: &Failure) {
-        let cause = match failure {
-            Failure::Unreadable(_) => &self.unreadable,
-            Failure::Refused { .. } | Failure::NoAnswer(_) => &self.unanswered,
-        };
-        for count in [&self.failures, cause] {
-            count.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
-    pub(crate) fn synced(&self) {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        self.last_sync.store(since.as_secs(), Ordering::Relaxed);
-    }
 }
 
 /// A running watch. It ends when the last holder drops it.
@@ -321,85 +261,6 @@ impl Shared {
         loop {
             tokio::time::sleep(pause).await;
             self.writer.sweep(Instant::now());
-        }
-    }
-}
-
-struct Pods<'a>(&'a Writer);
-
-impl Sink for Pods<'_> {
-    type Object = Pod;
-    const RESOURCE: &'static str = "pods";
-
-    fn meta(pod: &Pod) -> &Meta {
-        &pod.meta
-    }
-
-    fn begin(&self) {
-        self.0.begin_list();
-    }
-
-    fn apply(&self, pod: Pod) {
-        self.0.apply(pod);
-    }
-
-    fn keep(&self, namespace: &str, name: &str) {
-        self.0.keep(namespace, name);
-    }
-
-    fn delete(&self, pod: &Pod) {
-        let [namespace, name, uid] = [&pod.meta.namespace, &pod.meta.name, &pod.meta.uid]
-            .map(|text| text.as_deref().unwrap_or_default());
-        self.0.delete(namespace, name, uid);
-    }
-
-    fn end(&self) {
-        self.0.end_list();
-    }
-
-    fn failed(&self, failure: &Failure) {
-        // What is not granted now will not come in time: pods are looked up until then, in a watch of all pods too.
-        if failure.code() == Some(403) {
-            self.0.enable_lookups();
-            self.0.await_no_pods();
-        }
-    }
-}
-
-struct Namespaces<'a>(&'a Writer);
-
-impl Sink for Namespaces<'_> {
-    type Object = Namespace;
-    const RESOURCE: &'static str = "namespaces";
-
-    fn meta(namespace: &Namespace) -> &Meta {
-        &namespace.meta
-    }
-
-    fn begin(&self) {
-        self.0.begin_namespace_list();
-    }
-
-    fn apply(&self, namespace: Namespace) {
-        self.0.apply_namespace(namespace);
-    }
-
-    fn keep(&self, _: &str, name: &str) {
-        self.0.keep_namespace(name);
-    }
-
-    fn delete(&self, namespace: &Namespace) {
-        self.0.delete_namespace(namespace.meta.name.as_deref().unwrap_or_default());
-    }
-
-    fn end(&self) {
-        self.0.end_namespace_list();
-    }
-
-    fn failed(&self, failure: &Failure) {
-        // What is not granted now will not come in time.
-        if failure.code() == Some(403) {
-            self.0.await_no_namespaces();
         }
     }
 }
