@@ -15,7 +15,7 @@ define need
     '$(1)' '$(2)' "$(3)" >&2; exit 1; }
 endef
 INSTALL_RUST = curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh
-INSTALL_GO   = $(call packages,golang,golang,go,go)    (1.26 or newer, or from https://go.dev/dl/)
+INSTALL_GO   = $(call packages,golang,golang,go,go)    (1.26.5 or newer, or from https://go.dev/dl/)
 INSTALL_CC   = $(call packages,gcc libc6-dev,gcc,gcc musl-dev,gcc)
 # The name of a package on Debian, Fedora, Alpine and macOS, for whichever this is.
 packages = $(if $(shell command -v apt-get),sudo apt-get install $(1),$(if $(shell command -v dnf),sudo dnf \
@@ -32,7 +32,7 @@ help:
 	@echo 'make lint     formatting, clippy, documentation, options reference'
 	@echo 'make docs     write docs/options.md'
 	@echo 'make bench    cost per record, and the built-in chain beside ours; wants a quiet machine'
-	@echo 'make servers  etcd and kube-apiserver for the tests, built with Go'
+	@echo 'make servers  etcd, kube-apiserver, VictoriaLogs and vlagent for tests and demo, built with Go'
 
 rust:
 	$(call need,$(CARGO),Rust,$(INSTALL_RUST))
@@ -44,13 +44,15 @@ build: rust
 	@cd target/release && for name in $(PLUGINS); do ln -sf libflb_kube.so $$name; done && ls -l $(PLUGINS)
 
 demo: rust
+	@if command -v $(GO) >/dev/null 2>&1; then $(MAKE) --no-print-directory $(SERVERS)/victoria-logs \
+	    || echo 'VictoriaLogs could not be built: a stand-in serves.' >&2; fi
 	$(CARGO) build --lib --example demo --example stand-in-host
 	@target/debug/examples/demo
 
 test: rust
 	@mkdir -p target && rm -f $(ROSTER)
 	@if command -v $(GO) >/dev/null 2>&1; then $(MAKE) --no-print-directory servers \
-	    || echo 'The real API servers could not be built: stand-ins serve.' >&2; fi
+	    || echo 'Not every real server could be built: stand-ins serve.' >&2; fi
 	@export FLB_KUBE_ROSTER=$(ROSTER) RUST_TEST_THREADS=$(THREADS); $(CARGO) test --workspace --no-fail-fast; status=$$?; \
 	    $(MAKE) --no-print-directory bindings || status=1; \
 	    sh tests/servers/summary.sh $(ROSTER); exit $$status
@@ -78,19 +80,32 @@ bench: rust
 	$(CARGO) build --release --lib
 	$(CARGO) bench
 
-servers: $(SERVERS)/etcd $(SERVERS)/kube-apiserver
+servers: $(addprefix $(SERVERS)/,etcd kube-apiserver victoria-logs vlagent)
 
-# The versions are those of go.mod. The first build takes some minutes.
-GO_BUILD = cd tests/servers && CGO_ENABLED=0 $(GO) build -p 2 -trimpath -o bin/$(@F)
+# The versions are those of the two modules' go.mod files. The first build takes some minutes.
+INSTALLED_GO = $(call need,$(GO),Go: the servers are Go programs,$(INSTALL_GO))
+GO_BUILD     = $(GO) build -p 2 -trimpath -o $(CURDIR)/$@
+# The version of a module, asked in the folder of the module that requires it.
+version      = $$($(GO) list -m -f '{{.Version}}' $(1))
 
 $(SERVERS)/etcd: tests/servers/go.mod tests/servers/go.sum
-	$(call need,$(GO),Go: the servers are Go programs,$(INSTALL_GO))
-	$(GO_BUILD) -ldflags '-s -w' go.etcd.io/etcd/server/v3
+	$(INSTALLED_GO)
+	cd tests/servers && CGO_ENABLED=0 $(GO_BUILD) -ldflags '-s -w' go.etcd.io/etcd/server/v3
 	@touch $@
 
 $(SERVERS)/kube-apiserver: tests/servers/go.mod tests/servers/go.sum
-	$(call need,$(GO),Go: the servers are Go programs,$(INSTALL_GO))
-	version=$$(cd tests/servers && $(GO) list -m -f '{{.Version}}' k8s.io/kubernetes) && $(GO_BUILD) \
+	$(INSTALLED_GO)
+	cd tests/servers && version=$(call version,k8s.io/kubernetes) && CGO_ENABLED=0 $(GO_BUILD) \
 	    -ldflags "-s -w -X k8s.io/component-base/version.gitVersion=$$version" \
 	    k8s.io/kubernetes/cmd/kube-apiserver
+	@touch $@
+
+# With cgo, as VictoriaLogs' own releases for Linux are: the benchmark measures their C zstd, not the slower one in Go.
+VICTORIA = github.com/VictoriaMetrics
+$(SERVERS)/victoria-logs $(SERVERS)/vlagent: tests/servers/victoria/go.mod tests/servers/victoria/go.sum
+	$(INSTALLED_GO)
+	cd tests/servers/victoria && version=$(call version,$(VICTORIA)/VictoriaLogs) && CGO_ENABLED=1 $(GO_BUILD) \
+	    $(if $(wildcard /lib/ld-musl-*),-tags musl) \
+	    -ldflags "-s -w -X $(VICTORIA)/VictoriaMetrics/lib/buildinfo.Version=$(@F)-$$version" \
+	    $(VICTORIA)/VictoriaLogs/app/$(@F)
 	@touch $@

@@ -25,16 +25,17 @@ use std::{
 use flb_kube::{
     kube::{
         api::connection::ClientConfig,
+        enrich::by_record::ByRecord,
         enrich::{Resolver, TagForm},
         metadata::Layout,
         object::pod::Pod,
-        origin::record_fields::{ByRecord, Fields, Lookup, Paths},
+        origin::record_fields::{Fields, Paths, RecordForm},
         store::{self, Store, Writer, preload::Preload},
         watch::{Node, PodWatch, WatchConfig},
     },
     record::{
         msgpack::{reader::Events, write},
-        splice::{Lines, splice, treatment::Choose},
+        splice::{Lines, choose::Choose, splice},
     },
     runtime::Owner,
 };
@@ -157,7 +158,7 @@ fn records(pods: usize) {
         container: step("container_name"),
         ..Paths::default()
     };
-    let lookup = Lookup::Fields(Fields::new(&paths));
+    let lookup = RecordForm::Fields(Fields::new(&paths));
     const RECORDS: usize = 2000;
     for of in [1, 30, 1000] {
         let mut chunk = Vec::new();

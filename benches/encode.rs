@@ -1,5 +1,6 @@
-//! What a record costs the output `victorialogs` before it is on the wire: enriched records as `kube` leaves them,
-//! 100 bytes of text, a pod with 10 labels and 5 annotations. Divide the time of a row by its records.
+//! What a record costs the output `victorialogs` before it is on the wire: enriched records as `kube` leaves them, eight
+//! fields of JSON that was merged, a pod with 10 labels and 5 annotations. Lines vary, see `flb_kube_testing::varied`.
+//! Divide the time of a row by its records.
 
 use divan::{Bencher, counter::ItemsCount};
 use flb_kube::{
@@ -7,6 +8,7 @@ use flb_kube::{
     plugins::out_victorialogs::{VictoriaLogsOptions, config},
     victorialogs::{compress::Compressor, encode::Encoder},
 };
+use flb_kube_testing::varied::{Lines, SEED};
 use rmpv::Value;
 
 const RECORDS: usize = 2000;
@@ -39,22 +41,29 @@ fn pod(number: usize) -> Value {
     ])
 }
 
+fn merged(value: &serde_json::Value) -> Value {
+    match value {
+        serde_json::Value::Number(number) if number.is_u64() => {
+            number.as_u64().map_or(Value::Nil, Value::from)
+        }
+        serde_json::Value::Number(number) => number.as_f64().map_or(Value::Nil, Value::from),
+        text => text.as_str().map_or(Value::Nil, Value::from),
+    }
+}
+
 /// A chunk whose records come from so many pods in turn.
 fn chunk(pods: usize) -> Vec<u8> {
     let pods: Vec<Value> = (0..pods).map(pod).collect();
     let mut chunk = Vec::new();
-    for n in 0..RECORDS {
+    for (n, line) in Lines::new(SEED).take(RECORDS).enumerate() {
         let time = [1_795_228_958u32.to_be_bytes(), (n as u32 * 1000).to_be_bytes()].concat();
-        let text = format!("{n:06} GET /cart/items?user={n} HTTP/1.1 200 {} ms {}", n % 97, "x".repeat(100));
-        let body = map(vec![
-            ("time".into(), "2026-11-21T02:42:38.200805722Z".into()),
-            ("stream".into(), "stdout".into()),
-            ("_p".into(), "F".into()),
-            ("log".into(), text[..100].into()),
-            ("kubernetes".into(), pods[n % pods.len()].clone()),
-        ]);
+        let said: serde_json::Map<String, serde_json::Value> =
+            serde_json::from_str(&line.json()).expect("a line is JSON");
+        let mut body = vec![("stream".to_owned(), Value::from("stdout"))];
+        body.extend(said.into_iter().map(|(key, value)| (key, merged(&value))));
+        body.push(("kubernetes".to_owned(), pods[n % pods.len()].clone()));
         let head = Value::Array(vec![Value::Ext(0, time), map(vec![])]);
-        rmpv::encode::write_value(&mut chunk, &Value::Array(vec![head, body])).expect("a Vec takes all");
+        rmpv::encode::write_value(&mut chunk, &Value::Array(vec![head, map(body)])).expect("a Vec takes all");
     }
     chunk
 }

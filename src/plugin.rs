@@ -37,6 +37,8 @@ pub struct Chunk<'a> {
     pub tag: &'a [u8],
     /// The events.
     pub data: &'a [u8],
+    /// The name of the input that they come from, or its alias; empty where the host does not tell it.
+    pub input: &'a str,
 }
 
 /// What a filter did with a chunk.

@@ -2,7 +2,7 @@
 
 #![no_main]
 
-use flb_kube::kube::origin::tag::{Cut, parse};
+use flb_kube::kube::origin::{container_ref::Cut, tag::parse};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
@@ -10,6 +10,7 @@ fuzz_target!(|data: &[u8]| {
     let at = data.iter().position(|byte| *byte == b'\n').unwrap_or(0);
     let Ok(prefix) = std::str::from_utf8(&data[..at]) else { return };
     let tag = &data[(at + 1).min(data.len())..];
+    names_in_a_file(data);
     let Some(parts) = parse(tag, prefix) else { return };
     let is_part_of_the_tag = |text: &str| tag.windows(text.len()).any(|window| window == text.as_bytes());
     for (name, may_have_dots) in [(&parts.pod, true), (&parts.namespace, false)] {
@@ -34,6 +35,24 @@ fuzz_target!(|data: &[u8]| {
     }
     assert!(parts.docker_id.is_none_or(|id| id.len() == 64));
 });
+
+/// A file of the pods' folder yields exactly the names that it is made of, whatever legal name the pod has.
+fn names_in_a_file(data: &[u8]) {
+    let Ok(pod) = std::str::from_utf8(data) else { return };
+    if pod.len() > 253 || !is_dns_name(pod, true) {
+        return;
+    }
+    for (prefix, tag_prefix) in [("kube.var.log.pods.", "kube.var.log.containers."), ("kube.", "kube.")] {
+        let tag = format!("{prefix}shop_{pod}_5f2e-11.app.7.log");
+        let Some(found) = parse(tag.as_bytes(), tag_prefix) else { panic!("{tag}: names no pod") };
+        assert_eq!((&*found.pod, &*found.namespace, found.restarts), (pod, "shop", Some(7)), "{tag}");
+        assert_eq!(
+            (found.container.as_deref(), found.uid.as_deref()),
+            (Some("app"), Some("5f2e-11")),
+            "{tag}"
+        );
+    }
+}
 
 /// Whether each label is letters, digits and inner hyphens.
 fn is_dns_name(name: &str, may_have_dots: bool) -> bool {

@@ -114,7 +114,7 @@ fn line_31_a_fully_excluded_container_costs_no_look_at_its_chunk() {
         let mut out = Vec::new();
         // What can't be read would be passed on, had anybody read it.
         let tag = tag("main");
-        let unreadable = Chunk { tag: tag.as_bytes(), data: &[0xc1; 100] };
+        let unreadable = Chunk { tag: tag.as_bytes(), data: &[0xc1; 100], input: "" };
         assert_eq!(filter.filter(unreadable, &mut out), Filtered::Changed, "{annotations}");
         assert!(out.is_empty(), "{annotations}");
     }

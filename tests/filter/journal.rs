@@ -32,7 +32,7 @@ fn cluster() -> ApiServer {
 fn by_name() -> Value {
     json!({
         "PRIORITY": "6", "CONTAINER_NAME": format!("k8s_app_web-1_shop_{UID}_0"), "CONTAINER_ID": &ID[..12],
-        "CONTAINER_ID_FULL": ID, "SYSLOG_IDENTIFIER": "conmon", "MESSAGE": "by name",
+        "CONTAINER_ID_FULL": ID, "SYSLOG_IDENTIFIER": "conmon", "_COMM": "conmon", "MESSAGE": "by name",
         "_SYSTEMD_CGROUP": format!("/kubepods.slice/kubepods-pod{}.slice/crio-conmon-{ID}.scope", UID.replace('-', "_")),
     })
 }
@@ -119,7 +119,11 @@ fn line_17_the_built_in_filters_own_case_comes_out_as_from_itself() {
     let options = [ON, ("kube_meta_preload_cache_dir", meta.as_str())];
     let filter = beside("http://127.0.0.1:1", &options).unwrap();
     let name = "k8s_kairosdb_kairosdb-914055854-b63vq_default_d6c53deb-05a4-11e8-a8c4-080027435fb7_23";
-    let made = bodies(&filter, "kube.journal", &[json!({"PRIORITY": "6", "CONTAINER_NAME": name})]);
+    let made = bodies(
+        &filter,
+        "kube.journal",
+        &[json!({"PRIORITY": "6", "_COMM": "dockerd", "CONTAINER_NAME": name})],
+    );
     let out = fs::read_to_string(folder.join("out/kairosdb-914055854-b63vq.out")).unwrap();
     let (_, after) = out.split_once(r#""kubernetes":"#).unwrap();
     let expected: Value = serde_json::from_str(after.trim_end().strip_suffix("}]").unwrap()).unwrap();

@@ -175,7 +175,7 @@ pub fn chunk(records: &[Value]) -> Vec<u8> {
 /// What becomes of a chunk under `tag`; the same bytes if nothing.
 pub fn bytes(filter: &KubeFilter, tag: &str, chunk: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
-    match filter.filter(Chunk { tag: tag.as_bytes(), data: chunk }, &mut out) {
+    match filter.filter(Chunk { tag: tag.as_bytes(), data: chunk, input: "" }, &mut out) {
         Filtered::Unchanged => chunk.to_vec(),
         Filtered::Changed => out,
     }

@@ -19,6 +19,7 @@ pub mod scenery;
 pub mod servers;
 pub mod sink;
 pub mod told;
+pub mod varied;
 pub mod victorialogs;
 pub mod watching;
 

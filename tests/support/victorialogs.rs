@@ -10,31 +10,46 @@ use crate::{
 };
 
 /// A running server.
-pub struct RealServer(VictoriaLogs);
+pub struct RealServer {
+    server: VictoriaLogs,
+    /// What stores the rows where the server only passes them on.
+    _storage: Option<VictoriaLogs>,
+}
 
 impl RealServer {
     /// Starts one with further flags; `None`, and a word in the summary, where there is no program.
     pub fn start(flags: &[&str]) -> Option<Self> {
+        Some(Self { server: Self::node(flags)?, _storage: None })
+    }
+
+    /// Starts an insert node with a storage node behind it.
+    pub fn cluster() -> Option<Self> {
+        let storage = Self::node(&[])?;
+        let node = format!("-storageNode={}", storage.url().trim_start_matches("http://"));
+        Some(Self { server: Self::node(&[&node])?, _storage: Some(storage) })
+    }
+
+    fn node(flags: &[&str]) -> Option<VictoriaLogs> {
         let Some(program) = VictoriaLogs::program() else {
             roster::skipped(
                 "the output's cases on VictoriaLogs",
-                "no victoria-logs in VICTORIA_LOGS or on PATH",
+                "no victoria-logs in VICTORIA_LOGS, in tests/servers/bin or on PATH",
             );
             return None;
         };
         roster::real("VictoriaLogs", VictoriaLogs::version(&program));
         let flags: Vec<&str> = ["-retentionPeriod=1y"].iter().chain(flags).copied().collect();
-        Some(Self(VictoriaLogs::start(&program, &flags)))
+        Some(VictoriaLogs::start(&program, &flags))
     }
 
     /// Its address, for the option `url`.
     pub fn url(&self) -> String {
-        self.0.url()
+        self.server.url()
     }
 
     /// All rows of a tenant, by time.
     pub fn rows(&self, tenant: (u32, u32)) -> Vec<Row> {
-        let found = self.0.query_of(tenant, "* | limit 1000000");
+        let found = self.server.query_of(tenant, "* | limit 1000000");
         let mut rows: Vec<Row> = found.into_iter().map(|line| row(line, tenant)).collect();
         rows.sort_by_key(|row| row.time);
         rows

@@ -20,8 +20,10 @@ macro_rules! on_both {
 }
 
 mod delivery;
+mod habits;
 mod limits;
 mod log;
+mod messages;
 mod options;
 mod real;
 mod requests;
@@ -46,8 +48,10 @@ use rmpv::Value;
 /// Where rows arrive: the sink or a real server.
 trait Server {
     fn url(&self) -> String;
-    /// All rows of a tenant, sorted by time.
+    /// All rows of a tenant, sorted by time, and none was dropped in silence.
     fn rows(&self, tenant: (u32, u32)) -> Vec<Row>;
+    /// All rows of the first tenant, sorted by time, whatever was dropped.
+    fn stored(&self) -> Vec<Row>;
 }
 
 impl Server for Sink {
@@ -57,7 +61,14 @@ impl Server for Sink {
 
     fn rows(&self, tenant: (u32, u32)) -> Vec<Row> {
         assert_eq!(self.dropped(), Vec::<String>::new(), "the server would have dropped these in silence");
-        let mut rows: Vec<Row> = self.rows().into_iter().filter(|row| row.tenant == tenant).collect();
+        let mut rows = self.rows();
+        rows.retain(|row| row.tenant == tenant);
+        rows.sort_by_key(|row| row.time);
+        rows
+    }
+
+    fn stored(&self) -> Vec<Row> {
+        let mut rows = self.rows();
         rows.sort_by_key(|row| row.time);
         rows
     }
@@ -71,6 +82,10 @@ impl Server for RealServer {
     fn rows(&self, tenant: (u32, u32)) -> Vec<Row> {
         self.rows(tenant)
     }
+
+    fn stored(&self) -> Vec<Row> {
+        self.rows((0, 0))
+    }
 }
 
 /// A running output with its tasks.
@@ -81,7 +96,7 @@ struct Running {
 
 impl Running {
     fn flush(&self, data: &[u8]) -> Flushed {
-        self.output.flush(Chunk { tag: b"kube.shop", data })
+        self.output.flush(Chunk { tag: b"kube.shop", data, input: "" })
     }
 
     fn count(&self, reason: Reason) -> u64 {

@@ -3,16 +3,19 @@
 //! Serves the filter. A name is read when it is first seen; its fields are encoded when something about its pod
 //! changes. Invariant: what stands costs one hash and one load, and no lock is held for longer.
 
+pub mod by_record;
 mod find;
+pub mod policy;
 
 use std::{
     collections::HashMap,
     hash::{BuildHasher, RandomState},
     ptr,
     sync::{
-        Arc, PoisonError, RwLock,
+        Arc, Mutex, PoisonError, RwLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
+    time::{Duration, Instant},
 };
 
 use arc_swap::ArcSwapOption;
@@ -20,16 +23,19 @@ use tracing::warn;
 
 use crate::{
     kube::{
+        enrich::policy::AnnotationPolicy,
         metadata::{
             self, Known, Layout,
             aws::{Service, Services},
         },
         object::{
-            annotations::Heed,
             node::NodeMeta,
             pod::{Namespace, Pod},
         },
-        origin::tag::{self, TagParser, TagParts},
+        origin::{
+            container_ref::{ContainerRef, TagParser},
+            tag,
+        },
         store::{LookupFor, Store, preload::Preload},
     },
     pace::{SharedPace, more},
@@ -37,7 +43,7 @@ use crate::{
 };
 
 const SHARDS: usize = 16;
-/// A shard makes room when it has so many names, or twice as many as were in use the last time.
+/// A shard makes room at this many names, or at twice as many as were in use the last time.
 const FEW_NAMES: usize = 64;
 /// A shard that is full of names in use starts anew: they are read again.
 const MOST_NAMES: usize = 4096;
@@ -46,16 +52,22 @@ const MOST_NAMES: usize = 4096;
 /// a record's names. What others send may be, and would fill the memory.
 const LONGEST_KEY: usize = 1024;
 
+/// After this time a pod is taken for the one that is meant although no run of it is known to have the container's id.
+const LONGEST_DOUBT: Duration = Duration::from_secs(15);
+
+/// What was not used for this time, or up to twice as long, is forgotten.
+const FORGET_AFTER: Duration = Duration::from_secs(120);
+
 /// How tags are read.
 pub enum TagForm {
     /// The kubelet's own forms, behind this prefix.
     Kubelet(String),
-    /// Of the operator's own, after so many bytes of a prefix.
+    /// Of the operator's own, after a prefix of this many bytes.
     Custom(usize, Box<dyn TagParser>),
 }
 
 impl TagForm {
-    fn parse(&self, tag: &[u8]) -> Option<TagParts> {
+    fn parse(&self, tag: &[u8]) -> Option<ContainerRef> {
         match self {
             Self::Kubelet(prefix) => tag::parse(tag, prefix),
             Self::Custom(prefix, parser) => parser.parse(tag.get(*prefix..).filter(|rest| rest.len() > 1)?),
@@ -67,36 +79,43 @@ impl TagForm {
 pub struct Resolver {
     form: TagForm,
     layout: Layout,
-    heed: Heed,
+    policy: AnnotationPolicy,
     preload: Preload,
     store: Option<Store>,
     services: Option<Arc<Services>>,
     named_by: LookupFor,
-    names: [RwLock<Names>; SHARDS],
+    shards: [RwLock<Shard>; SHARDS],
     hasher: RandomState,
+    /// Which shard is next to forget what is unused, and when.
+    sweep: Mutex<(usize, Instant)>,
     /// Of tags that name no pod.
-    strange: SharedPace,
+    unreadable_tags: SharedPace,
 }
 
 /// What a shard holds.
-struct Names {
-    known: HashMap<Box<[u8]>, Arc<Name>>,
+struct Shard {
+    known: HashMap<Box<[u8]>, Arc<CachedOrigin>>,
     limit: usize,
 }
 
-impl Default for Names {
+impl Default for Shard {
     fn default() -> Self {
         Self { known: HashMap::new(), limit: FEW_NAMES }
     }
 }
 
-impl Names {
-    /// Forgets, when there are many, those that nobody used since it was last done.
+impl Shard {
+    /// Forgets those that nobody used since it was last done.
+    fn forget_unused(&mut self) {
+        self.known.retain(|_, name| name.is_used.swap(false, Ordering::Relaxed));
+    }
+
+    /// Makes room for one more.
     fn make_room(&mut self) {
         if self.known.len() < self.limit {
             return;
         }
-        self.known.retain(|_, name| name.is_used.swap(false, Ordering::Relaxed));
+        self.forget_unused();
         if self.known.len() >= MOST_NAMES {
             self.known.clear();
         }
@@ -106,8 +125,11 @@ impl Names {
 }
 
 /// What a tag or a key says, and what it leads to.
-struct Name {
-    parts: Option<TagParts>,
+struct CachedOrigin {
+    origin: Option<ContainerRef>,
+    since: Instant,
+    /// Whether a pod is taken that was doubtful.
+    is_settled: AtomicBool,
     is_used: AtomicBool,
     answer: ArcSwapOption<Answer>,
 }
@@ -126,6 +148,8 @@ struct Found {
     namespace: Option<Arc<Namespace>>,
     node: Option<Arc<NodeMeta>>,
     service: Option<Arc<Service>>,
+    /// The pod of that name, where it may not be the one that is meant: a look at the API, or time, will tell.
+    doubted: Option<Arc<Pod>>,
 }
 
 impl PartialEq for Found {
@@ -137,24 +161,26 @@ impl PartialEq for Found {
             && at(self.namespace.as_ref()) == at(other.namespace.as_ref())
             && at(self.node.as_ref()) == at(other.node.as_ref())
             && at(self.service.as_ref()) == at(other.service.as_ref())
+            && at(self.doubted.as_ref()) == at(other.doubted.as_ref())
     }
 }
 
 impl Resolver {
     /// Asks `preload` first, then `store`.
     pub fn new(form: TagForm, layout: Layout, preload: Preload, store: Option<Store>) -> Self {
-        let names = std::array::from_fn(|_| RwLock::default());
+        let shards = std::array::from_fn(|_| RwLock::default());
         Self {
             form,
             layout,
-            heed: Heed::default(),
+            policy: AnnotationPolicy::default(),
             preload,
             store,
             services: None,
             named_by: LookupFor::Files,
-            names,
+            shards,
             hasher: RandomState::new(),
-            strange: SharedPace::default(),
+            sweep: Mutex::new((0, Instant::now())),
+            unreadable_tags: SharedPace::default(),
         }
     }
 
@@ -163,9 +189,9 @@ impl Resolver {
         self.store.as_ref().is_none_or(Store::is_synced)
     }
 
-    /// Has done what pods ask for in those annotations.
-    pub fn heeding(mut self, heed: Heed) -> Self {
-        self.heed = heed;
+    /// Obeys `fluentbit.io/exclude` and `fluentbit.io/parser` as `policy` says.
+    pub fn with_annotation_policy(mut self, policy: AnnotationPolicy) -> Self {
+        self.policy = policy;
         self
     }
 
@@ -176,7 +202,7 @@ impl Resolver {
     }
 
     /// Names the services of pods too.
-    pub fn naming(mut self, services: Option<Arc<Services>>) -> Self {
+    pub fn with_services(mut self, services: Option<Arc<Services>>) -> Self {
         self.services = services;
         self
     }
@@ -189,7 +215,7 @@ impl Resolver {
 
     /// Whether pods matter.
     fn pods(&self) -> bool {
-        !self.layout.tag_only && (!self.layout.namespace_only || self.heed.any())
+        !self.layout.tag_only && (!self.layout.namespace_only || self.policy.any())
     }
 
     /// Which fields records gain.
@@ -206,7 +232,7 @@ impl Resolver {
         });
         if is_new
             && treatment.is_none()
-            && let Some(held_back) = self.strange.admit()
+            && let Some(held_back) = self.unreadable_tags.admit()
         {
             let shown = String::from_utf8_lossy(&tag[..tag.len().min(LONGEST_KEY)]);
             warn!(
@@ -218,48 +244,61 @@ impl Resolver {
     }
 
     /// The treatment of records that name their container by `key`, which `read` can tell the meaning of.
-    pub fn resolve_key(&self, key: &[u8], read: impl FnOnce() -> Option<TagParts>) -> Option<Arc<Treatment>> {
+    pub fn resolve_key(
+        &self,
+        key: &[u8],
+        read: impl FnOnce() -> Option<ContainerRef>,
+    ) -> Option<Arc<Treatment>> {
         let name = self.name(key, read);
-        let parts = name.parts.as_ref()?;
+        let origin = name.origin.as_ref()?;
         let generation = self.generation();
         let before = name.answer.load();
         if let Some(answer) = &*before
             && answer.generation.load(Ordering::Acquire) == generation
+            && answer.found.doubted.is_none()
         {
-            self.wish(parts, answer);
+            self.wish(origin, answer);
             return answer.treatment.clone();
         }
-        let found = self.find(parts);
+        let found = self.find(origin, &name, before.as_deref());
         if let Some(answer) = &*before
             && answer.found == found
         {
             answer.generation.store(generation, Ordering::Release);
-            self.wish(parts, answer);
+            self.wish(origin, answer);
             return answer.treatment.clone();
         }
-        let treatment = self.treatment(parts, &found).map(Arc::new);
+        self.forget_unused(Instant::now());
+        let treatment = self.treatment(origin, &found).map(Arc::new);
         let answer = Arc::new(Answer { generation: generation.into(), found, treatment });
         name.answer.store(Some(Arc::clone(&answer)));
-        self.wish(parts, &answer);
+        self.wish(origin, &answer);
         answer.treatment.clone()
     }
 
-    /// What is known of the pod that `parts` mean, and of what is around it.
-    fn find(&self, parts: &TagParts) -> Found {
+    /// What is known of the pod that `origin` mean, and of what is around it.
+    fn find(&self, origin: &ContainerRef, name: &CachedOrigin, before: Option<&Answer>) -> Found {
         let store = self.store.as_ref();
         let mut found = Found::default();
         if self.pods() {
-            let preloaded = self.preload.pod(&parts.namespace, &parts.pod);
+            let preloaded = self.preload.pod(&origin.namespace, &origin.pod);
             let may_be = |pod: &Arc<Pod>| {
                 self.named_by == LookupFor::Records || !store.is_some_and(|store| store.is_elsewhere(pod))
             };
-            let known = || store.and_then(|store| find::pod(store, parts)).filter(may_be);
-            found.pod = preloaded.filter(|pod| metadata::meant(parts, Some(pod)).is_some()).or_else(known);
+            let known = || store.and_then(|store| find::pod(store, origin)).filter(may_be);
+            found.pod = preloaded.filter(|pod| find::meant(origin, Some(pod)).is_some());
+            if found.pod.is_none() {
+                let doubted = before.and_then(|answer| answer.found.doubted.as_ref());
+                match known() {
+                    Some(pod) if self.doubts(origin, name, &pod, doubted) => found.doubted = Some(pod),
+                    pod => found.pod = pod,
+                }
+            }
         }
         let pod = found.pod.as_deref();
         if self.layout.namespaces() {
             // The name in the tag may be cut.
-            let name = pod.and_then(|pod| pod.meta.namespace.as_deref()).unwrap_or(&parts.namespace);
+            let name = pod.and_then(|pod| pod.meta.namespace.as_deref()).unwrap_or(&origin.namespace);
             let known = || store.and_then(|store| store.lookup_namespace(name));
             found.namespace = self.preload.namespace(name).or_else(known);
         }
@@ -268,37 +307,76 @@ impl Resolver {
         }
         if let Some(services) = &self.services {
             let name = || pod.and_then(|pod| pod.meta.name.as_deref());
-            let name = if find::is_named(parts) { Some(&*parts.pod) } else { name() };
+            let name = if find::is_named(origin) { Some(&*origin.pod) } else { name() };
             found.service = name.and_then(|name| services.of(name));
         }
         found
     }
 
-    /// What is to be done with the records of what `parts` mean; none if nothing can be said of it.
-    fn treatment(&self, parts: &TagParts, found: &Found) -> Option<Treatment> {
-        let pod = metadata::meant(parts, found.pod.as_deref());
-        let (namespace, node) = (found.namespace.as_deref(), found.node.as_deref());
-        let aws = self.services.as_deref().map(|services| (services, found.service.as_deref()));
-        let parts = find::complete(parts, pod)?;
-        let treatment = metadata::treatment(&self.layout, &parts, Known { pod, namespace, node, aws });
-        Some(self.heed.complete(treatment, &parts, pod, namespace))
+    /// Forgets those of one shard that nobody used since its last turn: they hold the metadata of pods that are long gone.
+    fn forget_unused(&self, now: Instant) {
+        let Ok(mut sweep) = self.sweep.try_lock() else { return };
+        let (shard, last) = &mut *sweep;
+        if now.duration_since(*last) < FORGET_AFTER / SHARDS as u32 {
+            return;
+        }
+        (*shard, *last) = ((*shard + 1) % SHARDS, now);
+        self.shards[*shard].write().unwrap_or_else(PoisonError::into_inner).forget_unused();
     }
 
-    fn wish(&self, parts: &TagParts, answer: &Answer) {
-        let Some(store) = self.store.as_ref().filter(|_| self.pods() && find::is_named(parts)) else {
+    /// Whether `pod` is not to be taken yet for the one that `origin` means: it may be that of a new container whose pod
+    /// took over the name. It is taken once it was read again since it was first `doubted`, or when that takes too long.
+    fn doubts(
+        &self,
+        origin: &ContainerRef,
+        name: &CachedOrigin,
+        pod: &Arc<Pod>,
+        doubted: Option<&Arc<Pod>>,
+    ) -> bool {
+        let Some(store) = &self.store else { return false };
+        if name.is_settled.load(Ordering::Relaxed) || !find::is_doubtful(store, origin, pod) {
+            return false;
+        }
+        let is_fresh = doubted.is_some_and(|before| !Arc::ptr_eq(before, pod));
+        let is_settled = is_fresh || name.since.elapsed() >= LONGEST_DOUBT;
+        name.is_settled.store(is_settled, Ordering::Relaxed);
+        !is_settled
+    }
+
+    /// What is to be done with the records of what `origin` mean; none if nothing can be said of it.
+    fn treatment(&self, origin: &ContainerRef, found: &Found) -> Option<Treatment> {
+        let pod = find::meant(origin, found.pod.as_deref());
+        let (namespace, node) = (found.namespace.as_deref(), found.node.as_deref());
+        let aws = self.services.as_deref().map(|services| (services, found.service.as_deref()));
+        let mut origin = find::complete(origin, pod)?;
+        let store = self.store.as_ref();
+        let is_sure = pod.is_some_and(|pod| find::is_sure(store, &origin, pod));
+        if is_sure && origin.restarts.is_none() {
+            origin.restarts = origin.docker_id.as_deref().and_then(|id| store?.restarts(id));
+        }
+        let treatment =
+            metadata::treatment(&self.layout, &origin, Known { pod, is_sure, namespace, node, aws });
+        Some(self.policy.complete(treatment, &origin, pod, namespace))
+    }
+
+    fn wish(&self, origin: &ContainerRef, answer: &Answer) {
+        let Some(store) = self.store.as_ref().filter(|_| self.pods() && find::is_named(origin)) else {
             return;
         };
         match &answer.found.pod {
-            None => store.missed(&parts.namespace, &parts.pod, self.named_by),
-            Some(pod) if metadata::meant(parts, Some(pod)).is_none() => {
-                store.request_refresh(&parts.namespace, &parts.pod, self.named_by);
+            None if answer.found.doubted.is_some() => {
+                store.request_refresh(&origin.namespace, &origin.pod, self.named_by);
+            }
+            None => store.missed(&origin.namespace, &origin.pod, self.named_by),
+            Some(pod) if find::meant(origin, Some(pod)).is_none() => {
+                store.request_refresh(&origin.namespace, &origin.pod, self.named_by);
             }
             Some(_) => {}
         }
     }
 
-    fn name(&self, key: &[u8], read: impl FnOnce() -> Option<TagParts>) -> Arc<Name> {
-        let shard = &self.names[self.hasher.hash_one(key) as usize % SHARDS];
+    fn name(&self, key: &[u8], read: impl FnOnce() -> Option<ContainerRef>) -> Arc<CachedOrigin> {
+        let shard = &self.shards[self.hasher.hash_one(key) as usize % SHARDS];
         if let Some(known) = shard.read().unwrap_or_else(PoisonError::into_inner).known.get(key) {
             // A store that changes nothing would still take the line from the other threads.
             if !known.is_used.load(Ordering::Relaxed) {
@@ -307,8 +385,14 @@ impl Resolver {
             return Arc::clone(known);
         }
         let is_short = key.len() <= LONGEST_KEY;
-        let parts = is_short.then(read).flatten();
-        let name = Name { parts, is_used: true.into(), answer: ArcSwapOption::empty() };
+        let origin = is_short.then(read).flatten();
+        let name = CachedOrigin {
+            origin,
+            since: Instant::now(),
+            is_settled: false.into(),
+            is_used: true.into(),
+            answer: ArcSwapOption::empty(),
+        };
         if !is_short {
             return Arc::new(name);
         }

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use super::*;
-use crate::kube::store::{Config, Writer, channel};
+use crate::{
+    kube::store::{Config, Writer, channel},
+    record::splice::treatment::Existing,
+};
 
 fn known() -> (Writer, Resolver) {
     let (writer, store) =
@@ -79,7 +82,7 @@ fn by_tag_only() -> Resolver {
 }
 
 fn remembered(resolver: &Resolver) -> usize {
-    resolver.names.iter().map(|shard| shard.read().unwrap().known.len()).sum()
+    resolver.shards.iter().map(|shard| shard.read().unwrap().known.len()).sum()
 }
 
 #[test]
@@ -114,4 +117,174 @@ fn the_number_of_remembered_tags_is_bounded_even_if_all_are_in_use() {
     }
     assert!(remembered(&resolver) <= SHARDS * MOST_NAMES);
     assert!(resolver.resolve(&tag("web-0")).is_some());
+}
+
+const A: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+const B: &str = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
+
+/// A run of `db-0`, whose containers' ids are known once it has a status.
+fn run(uid: &str, status: &[(&str, u32)], annotations: serde_json::Value) -> Pod {
+    let statuses: Vec<_> = status
+        .iter()
+        .map(|(id, restarts)| {
+            serde_json::json!({"name": "app", "image": format!("db:{uid}"), "containerID": format!("x://{id}"),
+                "restartCount": restarts})
+        })
+        .collect();
+    serde_json::from_value(serde_json::json!({
+        "metadata": {"name": "db-0", "namespace": "shop", "uid": uid, "annotations": annotations},
+        "spec": {"containers": [{"name": "app", "image": format!("db:{uid}")}]},
+        "status": {"containerStatuses": statuses},
+    }))
+    .unwrap()
+}
+
+fn excluded() -> serde_json::Value {
+    serde_json::json!({"fluentbit.io/exclude": "true"})
+}
+
+fn link(id: &str) -> Vec<u8> {
+    format!("kube.var.log.containers.db-0_shop_app-{id}.log").into_bytes()
+}
+
+fn obeying() -> (Writer, Resolver) {
+    let (writer, resolver) = known();
+    (writer, resolver.with_annotation_policy(AnnotationPolicy::new(true, None)))
+}
+
+#[test]
+fn the_last_lines_of_a_pod_keep_its_metadata_when_another_takes_its_name() {
+    let (writer, resolver) = obeying();
+    writer.apply(run("u1", &[(A, 0)], serde_json::json!({})));
+    writer.delete("shop", "db-0", "u1");
+    // Before its first status, and after it.
+    for status in [&[][..], &[(B, 0)]] {
+        writer.apply(run("u2", status, excluded()));
+        let old = resolver.resolve(&link(A)).unwrap();
+        assert!(has(&old, "u1") && has(&old, "db:u1") && !old.drops_all());
+        let new = resolver.resolve(&link(B)).unwrap();
+        assert!(has(&new, "u2") && has(&new, "db:u2") && new.drops_all());
+    }
+}
+
+#[test]
+fn names_and_an_id_in_a_record_mean_the_pod_of_that_id() {
+    let (writer, resolver) = known();
+    writer.apply(run("u1", &[(A, 0)], serde_json::json!({})));
+    writer.apply(run("u2", &[(B, 0)], serde_json::json!({})));
+    let named = |id: &str| {
+        Some(ContainerRef {
+            pod: "db-0".into(),
+            namespace: "shop".into(),
+            docker_id: Some(id.into()),
+            ..ContainerRef::default()
+        })
+    };
+    assert!(has(&resolver.resolve_key(b"a", || named(A)).unwrap(), "db:u1"));
+    assert!(has(&resolver.resolve_key(b"b", || named(B)).unwrap(), "db:u2"));
+    // An id of another name's pod does not make it this one's.
+    let other = || Some(ContainerRef { pod: "db-1".into(), ..named(A)? });
+    assert!(!has(&resolver.resolve_key(b"c", other).unwrap(), "db:u1"));
+}
+
+#[tokio::test]
+async fn a_pod_that_is_not_watched_is_asked_for_again_when_no_run_of_it_has_the_id() {
+    for is_polled in [false, true] {
+        let (writer, resolver) = obeying();
+        if is_polled {
+            writer.is_polled();
+            writer.apply(run("u1", &[(A, 0)], excluded()));
+        } else {
+            assert!(!resolver.resolve(&link(A)).unwrap().is_known);
+            writer.found(&writer.next_lookup().await, run("u1", &[(A, 0)], excluded()));
+        }
+        assert!(resolver.resolve(&link(A)).unwrap().drops_all());
+        let early = resolver.resolve(&link(B)).unwrap();
+        assert!(
+            !has(&early, "u1") && !early.drops_all(),
+            "the first lines of the pod that took the name over"
+        );
+        let request = writer.next_lookup().await;
+        match is_polled {
+            true => writer.apply(run("u2", &[(B, 0)], serde_json::json!({}))),
+            false => writer.found(&request, run("u2", &[(B, 0)], serde_json::json!({}))),
+        }
+        assert!(has(&resolver.resolve(&link(B)).unwrap(), "db:u2"));
+        assert!(has(&resolver.resolve(&link(A)).unwrap(), "db:u1"));
+    }
+}
+
+#[tokio::test]
+async fn a_pod_that_is_still_the_same_when_asked_for_again_has_a_new_run() {
+    let (writer, resolver) = known();
+    resolver.resolve(&link(A));
+    writer.found(&writer.next_lookup().await, run("u1", &[(A, 0)], serde_json::json!({})));
+    assert!(!has(&resolver.resolve(&link(B)).unwrap(), "u1"));
+    let request = writer.next_lookup().await;
+    writer.found(&request, run("u1", &[(A, 0)], serde_json::json!({})));
+    assert!(has(&resolver.resolve(&link(B)).unwrap(), "u1"));
+}
+
+#[test]
+fn a_new_run_of_a_watched_pod_is_its_own_at_once_but_for_what_is_of_another_run() {
+    let (writer, resolver) = known();
+    writer.apply(run("u1", &[(A, 3)], serde_json::json!({})));
+    let treatment = resolver.resolve(&link(B)).unwrap();
+    assert!(treatment.is_known && has(&treatment, "u1") && !has(&treatment, "container_image"));
+}
+
+#[test]
+fn earlier_runs_of_a_crash_loop_have_their_image_and_their_count() {
+    let (writer, mut resolver) = known();
+    resolver.layout.extra.restart_count = true;
+    let ids = ["c", "d", "e"].map(|letter| letter.repeat(64));
+    for (restarts, id) in ids.iter().enumerate() {
+        writer.apply(run("u1", &[(id, restarts as u32)], serde_json::json!({})));
+    }
+    for (restarts, id) in ids.iter().enumerate() {
+        let treatment = resolver.resolve(&link(id)).unwrap();
+        let count = [b"restart_count", &[restarts as u8][..]].concat();
+        assert!(memchr::memmem::find(treatment.pairs(), &count).is_some(), "{restarts}");
+        assert!(has(&treatment, "db:u1"), "{restarts}");
+    }
+}
+
+#[test]
+fn an_unknown_pod_never_replaces_metadata_that_a_record_has() {
+    let (writer, resolver) = known();
+    assert_eq!(resolver.resolve(&tag("web")).unwrap().existing, Existing::Keep);
+    writer.apply(pod("web", "here"));
+    assert_eq!(resolver.resolve(&tag("web")).unwrap().existing, Existing::Replace);
+}
+
+#[test]
+fn a_name_that_was_cut_means_no_pod_before_the_first_list_is_complete() {
+    let (writer, store) =
+        channel(Config { delete_grace: Duration::from_secs(60), namespaces: false, ..Default::default() });
+    let form = TagForm::Kubelet("kube.".into());
+    let resolver = Resolver::new(form, Layout::default(), Preload::default(), Some(store));
+    let name = "p".repeat(252);
+    let cut = format!("kube.var.log.containers.{}.log", &name[..251]).into_bytes();
+    writer.apply(pod(&name, "early"));
+    assert!(resolver.resolve(&cut).is_none());
+    writer.begin_list();
+    writer.apply(pod(&name, "early"));
+    writer.end_list();
+    assert!(has(&resolver.resolve(&cut).unwrap(), "early"));
+}
+
+#[test]
+fn names_that_are_not_used_any_more_are_forgotten_with_what_they_hold() {
+    let (writer, resolver) = known();
+    for n in 0..100 {
+        writer.apply(pod(&format!("job-{n}"), "done"));
+        resolver.resolve(&tag(&format!("job-{n}")));
+    }
+    let busy = tag("job-0");
+    let start = Instant::now();
+    for turn in 1..=3 * SHARDS as u32 {
+        resolver.resolve(&busy);
+        resolver.forget_unused(start + turn * FORGET_AFTER);
+    }
+    assert_eq!(remembered(&resolver), 1);
 }

@@ -1,7 +1,7 @@
 //! Which service a pod belongs to, as the CloudWatch agent of AWS tells it.
 //!
-//! Serves `metadata`. The agent's map is asked for again and again, off the pipeline. Invariant: what is known stays until
-//! a new answer, or its time, says otherwise.
+//! Serves `metadata`; `watch::aws_services` keeps it up to date. Invariant: what is known stays until a new answer, or
+//! its time, says otherwise.
 
 use std::{
     collections::HashMap,
@@ -19,16 +19,11 @@ use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD as URL_SAFE_NO_PAD};
 use serde::Deserialize;
 use tracing::{debug, warn};
 
-use crate::kube::{
-    api::{backoff::jitter, resource::Resource},
-    watch::Complaints,
-};
-
 /// A longer text is no name: the built-in filter's limits.
 const LONGEST_NAME: usize = 1023;
 const LONGEST_SOURCE: usize = 63;
 
-/// When so many pods are known, those that no answer named for the longest time go: there is no end of new names.
+/// Above this many pods, those that no answer named for the longest time go: there is no end of new names.
 const MOST_PODS: usize = 8192;
 
 /// What is known of services, and of the cluster.
@@ -135,25 +130,6 @@ impl Services {
         self.map.store(Arc::new(after));
         if any {
             self.generation.fetch_add(1, Ordering::Release);
-        }
-    }
-
-    /// Asks the agent every `interval`, for ever.
-    pub async fn follow(&self, map: &Resource, interval: Duration) {
-        let interval = interval.max(Duration::from_secs(1));
-        let mut log = Complaints::default();
-        loop {
-            match map.document().await {
-                Ok(answer) => match self.learn(&answer) {
-                    Ok(()) => log.over("services: the agent's map is read again"),
-                    Err(why) => log.say(format!("services: the agent's map can't be read: {why}; trying again")),
-                },
-                Err(failure) => log.say(format!(
-                    "services: the map of pods to services can't be had: {failure}; what is known stays, trying again"
-                )),
-            }
-            self.sweep();
-            tokio::time::sleep(interval + jitter(Duration::from_millis(500))).await;
         }
     }
 

@@ -7,11 +7,12 @@ use std::cmp::Reverse;
 use super::{
     Known,
     layout::Layout,
-    select::{Entry, Names, Select, entries},
+    select::{Entry, Naming, Select, entries},
 };
 use crate::{kube::object::msgpack::Verbatim, record::msgpack::reader::Map};
 
 /// The maps that a layout asks for, as far as they are known.
+#[derive(Default)]
 pub(super) struct Maps<'a> {
     pub(super) labels: Option<Vec<Entry<'a>>>,
     pub(super) annotations: Option<Vec<Entry<'a>>>,
@@ -42,7 +43,7 @@ impl<'a> Maps<'a> {
         }
     }
 
-    /// Leaves out so many bytes, or a little less; answers whether anything was left to leave out.
+    /// Removes entries of `excess` bytes or a little more, the largest first; returns whether there were any.
     pub(super) fn cut(&mut self, excess: usize) -> bool {
         let all = [
             &mut self.labels,
@@ -81,7 +82,7 @@ impl<'a> Maps<'a> {
 }
 
 /// What is no map, or has nothing that is taken, is not shown; what was empty is, as the built-in filter shows it.
-fn shown<'a>(select: &Select, map: &'a Verbatim, names: &'a Names) -> Option<Vec<Entry<'a>>> {
+fn shown<'a>(select: &Select, map: &'a Verbatim, names: &'a Naming) -> Option<Vec<Entry<'a>>> {
     let map = Map::of(map.bytes())?;
     Some(entries(map, select, names)).filter(|entries| map.len == 0 || !entries.is_empty())
 }

@@ -2,13 +2,16 @@
 //!
 //! Serves `metadata`; an operator's options become it. Invariant: the default is what the built-in filter adds.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
 };
 
-use super::select::{Names, Select};
-use crate::record::splice::existing::Existing;
+use super::select::{Naming, Select};
+use crate::record::splice::treatment::Existing;
 
 /// Which fields records gain. Of labels and annotations it says which; with `None` the field is left out.
 #[derive(Debug, Clone)]
@@ -32,15 +35,15 @@ pub struct Layout {
     /// `kubernetes.node_annotations`
     pub node_annotations: Option<Select>,
     /// What the built-in filter does not have.
-    pub more: More,
+    pub extra: ExtraFields,
     /// What labels and annotations are called.
-    pub names: Names,
+    pub names: Naming,
     /// The form of labels.
     pub labels_format: LabelsFormat,
     /// How many bytes the added fields may be, else labels and annotations are left out; no limit if 0.
     pub max_size: usize,
     /// How much was left out for that.
-    pub left_out: LeftOut,
+    pub omitted: OmittedBytes,
     /// What becomes of fields of the same name that a record has already.
     pub existing: Existing,
     /// What the tag says, and nothing else.
@@ -49,7 +52,7 @@ pub struct Layout {
 
 /// Fields of `kubernetes` that the built-in filter does not have.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct More {
+pub struct ExtraFields {
     /// `container_image_id`
     pub image_id: bool,
     /// `container_type`
@@ -80,11 +83,11 @@ impl Default for Layout {
             namespace_only: false,
             node_labels: None,
             node_annotations: None,
-            more: More::default(),
-            names: Names::default(),
+            extra: ExtraFields::default(),
+            names: Naming::default(),
             labels_format: LabelsFormat::default(),
             max_size: 0,
-            left_out: LeftOut::default(),
+            omitted: OmittedBytes::default(),
             existing: Existing::default(),
             tag_only: false,
         }
@@ -117,17 +120,45 @@ pub enum LabelsFormat {
     Text,
 }
 
-/// Counts what a size limit leaves out; clones share the count.
+/// Counts what a size limit leaves out, and remembers of which pods that was told; clones share both.
 #[derive(Debug, Clone, Default)]
-pub struct LeftOut(Arc<AtomicU64>);
+pub struct OmittedBytes(Arc<Shared>);
 
-impl LeftOut {
+#[derive(Debug, Default)]
+struct Shared {
+    bytes: AtomicU64,
+    /// By the pod's namespace and name.
+    told: Mutex<HashMap<Box<str>, Told>>,
+}
+
+/// What was told of a pod.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Told {
+    /// That the limit of a record leaves out some of its metadata.
+    pub(super) record: Arc<AtomicBool>,
+    /// That the limit of a chunk does.
+    pub(super) chunk: Arc<AtomicBool>,
+}
+
+/// After this many pods their names are forgotten, and may be told again.
+const MOST_TOLD: usize = 1024;
+
+impl OmittedBytes {
     /// Bytes of labels and annotations so far: once each time that a container's fields are encoded, not per record.
     pub fn bytes(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+        self.0.bytes.load(Ordering::Relaxed)
     }
 
     pub(super) fn add(&self, bytes: usize) {
-        self.0.fetch_add(bytes as u64, Ordering::Relaxed);
+        self.0.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// What was told of the pod of that name.
+    pub(super) fn told(&self, pod: &str) -> Told {
+        let mut told = self.0.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.len() >= MOST_TOLD {
+            told.clear();
+        }
+        told.entry(pod.into()).or_default().clone()
     }
 }

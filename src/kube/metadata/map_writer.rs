@@ -9,13 +9,13 @@ use crate::{
 };
 
 /// A pair whose value is a map that grows.
-pub(super) struct Fields {
+pub(super) struct MapWriter {
     pairs: Vec<u8>,
     start: usize,
     count: usize,
 }
 
-impl Fields {
+impl MapWriter {
     pub(super) fn under(key: &str) -> Self {
         let mut pairs = Vec::with_capacity(1024);
         write::str(&mut pairs, key);

@@ -15,12 +15,15 @@ mod layout;
 mod map_writer;
 mod select;
 
-use k8s_openapi::jiff::{Zoned, tz::TimeZone};
+use std::sync::atomic::Ordering;
 
-use self::{entries::Maps, map_writer::Fields};
+use k8s_openapi::jiff::{Timestamp, Zoned, tz::TimeZone};
+use tracing::warn;
+
+use self::{entries::Maps, map_writer::MapWriter};
 pub use self::{
-    layout::{LabelsFormat, Layout, LeftOut, More},
-    select::{Names, Renames, Select},
+    layout::{ExtraFields, LabelsFormat, Layout, OmittedBytes},
+    select::{Naming, Renames, Select},
 };
 use crate::{
     kube::{
@@ -31,16 +34,24 @@ use crate::{
             pod::{Container, Namespace, Pod},
             workload::Workload,
         },
-        origin::tag::TagParts,
+        origin::container_ref::ContainerRef,
     },
-    record::splice::treatment::Treatment,
+    record::splice::treatment::{Existing, Treatment},
 };
+
+/// The fields that only the filter may write.
+pub const OWNED: &[&str] = &["kubernetes", "kubernetes_namespace"];
+
+/// MapWriter of up to this many bytes are ordinary: records have them whatever their chunk grows by.
+const ORDINARY: usize = 4096;
 
 /// What the API, or a file, says of a container's surroundings.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Known<'a> {
-    /// Its pod: the one that is [`meant`].
+    /// Its pod: the one that the container is meant to be in.
     pub pod: Option<&'a Pod>,
+    /// Whether a uid or a container's id says that it is its pod, and not the name alone.
+    pub is_sure: bool,
     /// Its namespace.
     pub namespace: Option<&'a Namespace>,
     /// Its node.
@@ -52,44 +63,70 @@ pub struct Known<'a> {
 /// `kubernetes` with the time under `dummy`, in UTC.
 pub fn dummy() -> Treatment {
     let now = Zoned::now().with_time_zone(TimeZone::UTC);
-    let mut fields = Fields::under("kubernetes");
+    let mut fields = MapWriter::under("kubernetes");
     fields.text("dummy", Some(&now.strftime("%a %b %e %H:%M:%S %Y").to_string()));
     Treatment::adding(fields.finish())
 }
 
-/// What `parts` and, where it is known, the API say of a container.
-pub fn treatment(layout: &Layout, parts: &TagParts, mut known: Known<'_>) -> Treatment {
+/// What `origin` and, where it is known, the API say of a container.
+pub fn treatment(layout: &Layout, origin: &ContainerRef, mut known: Known<'_>) -> Treatment {
     if known.pod.is_none() {
         known.node = None;
     }
     let mut maps = Maps::choose(layout, known);
-    let mut pairs = encode(layout, parts, known, &maps);
-    if layout.max_size > 0 && pairs.len() > layout.max_size {
-        let wanted = pairs.len();
-        while pairs.len() > layout.max_size && maps.cut(pairs.len() - layout.max_size) {
-            pairs = encode(layout, parts, known, &maps);
-        }
-        layout.left_out.add(wanted - pairs.len());
+    let mut pairs = encode(layout, origin, known, &maps);
+    let wanted = pairs.len();
+    let max_size = if layout.max_size > 0 { layout.max_size } else { usize::MAX };
+    while pairs.len() > max_size && maps.cut(pairs.len() - max_size) {
+        pairs = encode(layout, origin, known, &maps);
+    }
+    let small = (wanted > ORDINARY).then(|| small(layout, origin, known));
+    if let Some(small) = small.as_ref().filter(|_| pairs.len() > max_size) {
+        pairs.clone_from(small);
     }
     let mut treatment = Treatment::adding(pairs);
+    let left_out = wanted - treatment.pairs().len();
+    if let Some(small) = small {
+        let pod = format!("{}/{}", origin.namespace, origin.pod);
+        let told = layout.omitted.told(&pod);
+        if left_out > 0 && !told.record.swap(true, Ordering::Relaxed) {
+            warn!(
+                "pod '{pod}': its metadata has {wanted} bytes, of which {left_out} are left out, the largest labels and \
+                 annotations first: metadata_max_size allows a record {max_size} bytes"
+            );
+        }
+        treatment = treatment.or_small(small, &pod, told.chunk);
+    }
+    layout.omitted.add(left_out);
+    treatment.owned = OWNED;
     treatment.is_known = match layout.namespace_only {
         true => known.namespace.is_some(),
         false => known.pod.is_some() || layout.tag_only,
     };
-    treatment.existing = layout.existing;
+    // What another agent knew is more than what the tag says.
+    treatment.existing = match layout.existing {
+        Existing::Replace if !treatment.is_known => Existing::Keep,
+        existing => existing,
+    };
     treatment
 }
 
-fn encode(layout: &Layout, parts: &TagParts, known: Known<'_>, maps: &Maps<'_>) -> Vec<u8> {
-    let has_namespace = layout.namespaces() && !parts.namespace.is_empty();
+/// The fields without what a pod's author can make large: names and ids.
+fn small(layout: &Layout, origin: &ContainerRef, known: Known<'_>) -> Vec<u8> {
+    let layout = Layout { owner_references: false, ..layout.clone() };
+    encode(&layout, origin, known, &Maps::default())
+}
+
+fn encode(layout: &Layout, origin: &ContainerRef, known: Known<'_>, maps: &Maps<'_>) -> Vec<u8> {
+    let has_namespace = layout.namespaces() && !origin.namespace.is_empty();
     let mut pairs = match layout.namespace_only {
-        true if layout.namespace_nested && has_namespace => namespace_alone(layout, parts, maps),
+        true if layout.namespace_nested && has_namespace => namespace_alone(layout, origin, maps),
         true => Vec::new(),
-        false => kubernetes(layout, parts, known, maps),
+        false => kubernetes(layout, origin, known, maps),
     };
     if has_namespace && !layout.namespace_nested {
-        let mut fields = Fields::under("kubernetes_namespace");
-        fields.text("name", Some(&parts.namespace));
+        let mut fields = MapWriter::under("kubernetes_namespace");
+        fields.text("name", Some(&origin.namespace));
         fields.labels("labels", maps.namespace_labels.as_ref(), layout.labels_format);
         fields.map("annotations", maps.namespace_annotations.as_ref());
         pairs.extend_from_slice(&fields.finish());
@@ -97,28 +134,19 @@ fn encode(layout: &Layout, parts: &TagParts, known: Known<'_>, maps: &Maps<'_>) 
     pairs
 }
 
-/// `pod` if it is the one that the tag names, not another that has its name now. A static pod's folder is named by the
-/// hash of its file.
-pub fn meant<'a>(parts: &TagParts, pod: Option<&'a Pod>) -> Option<&'a Pod> {
-    pod.filter(|pod| match (&parts.uid, &pod.meta.uid) {
-        (Some(tag), Some(api)) => **tag == **api || pod.is_mirror,
-        _ => true,
-    })
-}
-
-fn kubernetes(layout: &Layout, parts: &TagParts, known: Known<'_>, maps: &Maps<'_>) -> Vec<u8> {
-    let (more, pod) = (&layout.more, known.pod);
-    let container = pod.and_then(|pod| status(parts, pod));
-    let docker_id = parts.docker_id.as_deref().or_else(|| container.and_then(|c| current_id(parts, c)));
+fn kubernetes(layout: &Layout, origin: &ContainerRef, known: Known<'_>, maps: &Maps<'_>) -> Vec<u8> {
+    let (extra, pod) = (&layout.extra, known.pod);
+    let container = pod.and_then(|pod| status(origin, pod));
+    let docker_id = origin.docker_id.as_deref().or_else(|| container.and_then(|c| current_id(origin, c)));
     // The status entry, unless that is about another run of the container.
     let run = container.filter(|container| is_run(docker_id, container));
 
-    let mut fields = Fields::under("kubernetes");
-    fields.text("pod_name", Some(&parts.pod));
-    fields.text("namespace_name", Some(&parts.namespace));
+    let mut fields = MapWriter::under("kubernetes");
+    fields.text("pod_name", Some(&origin.pod));
+    fields.text("namespace_name", Some(&origin.namespace));
     let pod = pod.filter(|_| !layout.tag_only);
     if let Some((services, service)) = known.aws {
-        aws(&mut fields, services, service, parts, pod);
+        aws(&mut fields, services, service, origin, pod);
     }
     if let Some(pod) = pod {
         fields.text("pod_id", pod.meta.uid.as_deref());
@@ -129,25 +157,27 @@ fn kubernetes(layout: &Layout, parts: &TagParts, known: Known<'_>, maps: &Maps<'
         fields.text("pod_ip", pod.ip.as_deref());
     } else if !layout.tag_only {
         // That of a static pod's folder is a hash without dashes, and not its id.
-        fields.text("pod_id", parts.uid.as_deref().filter(|uid| uid.contains('-')));
+        fields.text("pod_id", origin.uid.as_deref().filter(|uid| uid.contains('-')));
     }
-    fields.text("container_name", parts.container.as_deref());
+    fields.text("container_name", origin.container.as_deref());
     fields.text("docker_id", docker_id);
     if !layout.tag_only {
-        let hash = parts.container_hash.as_deref().or_else(|| run?.image_hash());
+        let hash = origin.container_hash.as_deref().or_else(|| run?.image_hash());
         fields.text("container_hash", hash);
-        fields.text("container_image", run.and_then(|c| c.image.as_deref()));
-        fields.text("container_image_id", run.and_then(|c| c.image_id.as_deref()).filter(|_| more.image_id));
-        fields.text("container_type", container.map(|c| c.kind.as_str()).filter(|_| more.container_type));
+        // All runs of a container have the image that its pod asks for.
+        let image = container.filter(|container| known.is_sure || is_run(docker_id, container));
+        fields.text("container_image", image.and_then(|c| c.image.as_deref()));
+        fields.text("container_image_id", run.and_then(|c| c.image_id.as_deref()).filter(|_| extra.image_id));
+        fields.text("container_type", container.map(|c| c.kind.as_str()).filter(|_| extra.container_type));
     }
-    let restarts = parts.restarts.or_else(|| restarts(docker_id, container?));
-    fields.number("restart_count", restarts.filter(|_| more.restart_count));
+    let restarts = origin.restarts.or_else(|| restarts(docker_id, container?));
+    fields.number("restart_count", restarts.filter(|_| extra.restart_count));
     if let Some(pod) = pod {
-        fields.texts("pod_ips", pod.ips().filter(|_| more.pod_ips));
-        let started = pod.started.filter(|_| more.pod_start_time).map(|time| time.to_string());
+        fields.texts("pod_ips", pod.ips().filter(|_| extra.pod_ips));
+        let started = pod.started.filter(|_| extra.pod_start_time).map(|time| time.to_string());
         fields.text("pod_start_time", started.as_deref());
-        fields.text("pod_phase", pod.phase.map(|phase| phase.as_str()).filter(|_| more.pod_phase));
-        if let Some(workload) = workload(pod).filter(|_| more.workload) {
+        fields.text("pod_phase", pod.phase.map(|phase| phase.as_str()).filter(|_| extra.pod_phase));
+        if let Some(workload) = workload(pod).filter(|_| extra.workload) {
             fields.text("workload_kind", Some(workload.kind));
             fields.text("workload_name", Some(workload.name));
         }
@@ -158,7 +188,7 @@ fn kubernetes(layout: &Layout, parts: &TagParts, known: Known<'_>, maps: &Maps<'
     }
     fields.labels("node_labels", maps.node_labels.as_ref(), layout.labels_format);
     fields.map("node_annotations", maps.node_annotations.as_ref());
-    if more.mark_unenriched && pod.is_none() && !layout.tag_only {
+    if extra.mark_unenriched && pod.is_none() && !layout.tag_only {
         fields.flag("enriched", false);
     }
     fields.finish()
@@ -166,10 +196,10 @@ fn kubernetes(layout: &Layout, parts: &TagParts, known: Known<'_>, maps: &Maps<'
 
 /// What CloudWatch calls the entity.
 fn aws(
-    fields: &mut Fields,
+    fields: &mut MapWriter,
     services: &Services,
     service: Option<&Service>,
-    parts: &TagParts,
+    origin: &ContainerRef,
     pod: Option<&Pod>,
 ) {
     if let Some(service) = service {
@@ -179,31 +209,32 @@ fn aws(
     }
     fields.text("aws_entity_platform", Some(services.platform));
     fields.text("aws_entity_cluster", services.cluster.as_deref());
-    let name = pod.map(|pod| workload(pod).map_or(&*parts.pod, |workload| workload.name));
+    let name = pod.map(|pod| workload(pod).map_or(&*origin.pod, |workload| workload.name));
     fields.text("aws_entity_workload", name);
 }
 
-fn namespace_alone(layout: &Layout, parts: &TagParts, maps: &Maps<'_>) -> Vec<u8> {
-    let mut fields = Fields::under("kubernetes");
-    fields.text("namespace_name", Some(&parts.namespace));
+fn namespace_alone(layout: &Layout, origin: &ContainerRef, maps: &Maps<'_>) -> Vec<u8> {
+    let mut fields = MapWriter::under("kubernetes");
+    fields.text("namespace_name", Some(&origin.namespace));
     fields.labels("namespace_labels", maps.namespace_labels.as_ref(), layout.labels_format);
     fields.map("namespace_annotations", maps.namespace_annotations.as_ref());
     fields.finish()
 }
 
 fn workload(pod: &Pod) -> Option<Workload<'_>> {
-    Workload::of(pod.owner_references.as_ref()?.bytes(), pod.labels.as_ref().map(Verbatim::bytes))
+    let labels = pod.labels.as_ref().map(Verbatim::bytes);
+    Workload::of(pod.owner_references.as_ref()?.bytes(), labels, pod.created.map(Timestamp::as_second))
 }
 
 /// The status of the container that the tag names.
-fn status<'a>(parts: &TagParts, pod: &'a Pod) -> Option<&'a Container> {
-    let name = parts.container.as_deref()?;
+fn status<'a>(origin: &ContainerRef, pod: &'a Pod) -> Option<&'a Container> {
+    let name = origin.container.as_deref()?;
     pod.containers.iter().find(|container| *container.name == *name)
 }
 
 /// The id of the run that wrote the file, for tags that name none.
-fn current_id<'a>(parts: &TagParts, container: &'a Container) -> Option<&'a str> {
-    match (parts.restarts, container.restarts) {
+fn current_id<'a>(origin: &ContainerRef, container: &'a Container) -> Option<&'a str> {
+    match (origin.restarts, container.restarts) {
         (Some(tag), Some(now)) if tag.checked_add(1) == Some(now) => container.last_id.as_deref(),
         (Some(tag), Some(now)) if tag != now => None,
         _ => container.id.as_deref(),
@@ -215,7 +246,8 @@ fn is_run(docker_id: Option<&str>, container: &Container) -> bool {
     match (docker_id, container.id.as_deref()) {
         (Some(shown), Some(id)) => shown == id,
         (None, Some(_)) => false,
-        (_, None) => true,
+        (Some(_), None) => container.last_id.is_none(),
+        (None, None) => true,
     }
 }
 
@@ -239,17 +271,17 @@ mod tests {
         let pod =
             json!({"metadata": {"labels": {"a": "x".repeat(100), "b": "1"}, "annotations": {"c": "2"}}});
         let pod: Pod = serde_json::from_value(pod).unwrap();
-        let parts = TagParts { pod: "web".into(), namespace: "shop".into(), ..TagParts::default() };
+        let origin = ContainerRef { pod: "web".into(), namespace: "shop".into(), ..ContainerRef::default() };
         let known = Known { pod: Some(&pod), ..Known::default() };
-        let size = |layout: &Layout| treatment(layout, &parts, known).pairs().len();
+        let size = |layout: &Layout| treatment(layout, &origin, known).pairs().len();
         let whole = size(&Layout::default());
         let limited = Layout { max_size: whole - 1, ..Layout::default() };
         let cut = size(&limited);
         assert!(cut < whole - 100);
-        assert_eq!(limited.left_out.bytes(), (whole - cut) as u64);
+        assert_eq!(limited.omitted.bytes(), (whole - cut) as u64);
         size(&limited.clone());
-        assert_eq!(limited.left_out.bytes(), 2 * (whole - cut) as u64);
+        assert_eq!(limited.omitted.bytes(), 2 * (whole - cut) as u64);
         let enough = Layout { max_size: whole, ..Layout::default() };
-        assert_eq!((size(&enough), enough.left_out.bytes()), (whole, 0));
+        assert_eq!((size(&enough), enough.omitted.bytes()), (whole, 0));
     }
 }

@@ -1,6 +1,6 @@
 //! Which labels and annotations are shown, and what they are called.
 //!
-//! Serves `metadata`. Invariants: what is chosen is told by the original name; however names are changed, none comes
+//! Serves `metadata`. Invariants: the lists match original names; however names are changed, none comes
 //! twice: the last that gets a name has it.
 
 use std::{
@@ -63,8 +63,8 @@ impl Glob {
 
 /// What labels and annotations are called.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Names {
-    /// Names of the operator's own, shown as they are written.
+pub struct Naming {
+    /// Naming of the operator's own, shown as they are written.
     pub renames: Renames,
     /// What stands for a dot in any other.
     pub dot: Option<String>,
@@ -72,7 +72,7 @@ pub struct Names {
     pub slash: Option<String>,
 }
 
-impl Names {
+impl Naming {
     fn of<'a>(&'a self, name: &'a [u8]) -> Cow<'a, [u8]> {
         if let Some(new) = self.renames.0.get(name) {
             return Cow::Borrowed(new);
@@ -125,7 +125,7 @@ pub(super) struct Entry<'a> {
 }
 
 /// Those of `map` that `select` takes, under their names.
-pub(super) fn entries<'a>(map: Map<'a>, select: &Select, names: &'a Names) -> Vec<Entry<'a>> {
+pub(super) fn entries<'a>(map: Map<'a>, select: &Select, names: &'a Naming) -> Vec<Entry<'a>> {
     let pairs = map.pairs().filter_map(|pair| Some((text(pair.key)?, pair.value)));
     let taken = pairs.filter(|(name, _)| select.takes(name));
     let mut entries: Vec<_> = taken.map(|(name, value)| Entry { name: names.of(name), value }).collect();
@@ -148,7 +148,7 @@ mod tests {
         names.iter().map(|name| (*name).to_owned()).collect()
     }
 
-    fn chosen(json: &str, select: &Select, names: &Names) -> Vec<String> {
+    fn chosen(json: &str, select: &Select, names: &Naming) -> Vec<String> {
         let map: Verbatim = serde_json::from_str(json).unwrap();
         let entries = entries(Map::of(map.bytes()).unwrap(), select, names);
         let shown = |entry: &Entry<'_>| {
@@ -192,7 +192,7 @@ mod tests {
     #[test]
     fn what_is_denied_is_denied_though_it_be_allowed() {
         let map = r#"{"app":"1","app.io/a":"2","app.io/b":"3","other":"4"}"#;
-        let names = Names::default();
+        let names = Naming::default();
         let select = |allow: &[&str], deny: &[&str]| {
             chosen(map, &Select::new(&list(allow), &list(deny)), &names).join(" ")
         };
@@ -205,7 +205,7 @@ mod tests {
 
     #[test]
     fn names_are_chosen_by_what_they_were_and_shown_as_what_they_become() {
-        let names = Names {
+        let names = Naming {
             renames: Renames::parse(&list(&["app.io/name=app.name", "x = y"])).unwrap(),
             dot: Some("_".into()),
             slash: Some("--".into()),
@@ -217,7 +217,7 @@ mod tests {
 
     #[test]
     fn of_names_that_become_the_same_the_last_is_shown() {
-        let names = Names {
+        let names = Naming {
             renames: Renames::parse(&list(&["z=a_b"])).unwrap(),
             dot: Some("_".into()),
             slash: Some("_".into()),

@@ -7,10 +7,13 @@ use k8s_openapi::jiff::Timestamp;
 use serde::Deserialize;
 
 pub use super::status::{Kind, Phase};
-use crate::kube::object::{annotations::Rules, msgpack::Verbatim};
+use crate::{
+    kube::object::{annotations::Rules, msgpack::Verbatim},
+    record::msgpack::reader::Map,
+};
 
 /// The annotation of a pod that a kubelet runs from a file.
-const MIRROR: &str = "kubernetes.io/config.mirror";
+const MIRROR: &[u8] = b"kubernetes.io/config.mirror";
 
 /// What names an object.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -45,6 +48,8 @@ pub struct Pod {
     pub ip: Option<Box<str>>,
     /// Those beside it; see [`Self::ips`].
     pub other_ips: Box<[Box<str>]>,
+    /// When it was created.
+    pub created: Option<Timestamp>,
     /// When its kubelet took it up.
     pub started: Option<Timestamp>,
     /// How far it is.
@@ -69,7 +74,7 @@ pub struct Container {
     pub name: Box<str>,
     /// What it is for.
     pub kind: Kind,
-    /// The image that was asked for.
+    /// The image: as the status names it, or as the spec does where there is no status or only a digest in it.
     pub image: Option<Box<str>>,
     /// The image that runs.
     pub image_id: Option<Box<str>>,
@@ -123,6 +128,7 @@ pub(crate) struct WireMeta {
     namespace: Option<Box<str>>,
     uid: Option<Box<str>>,
     resource_version: Option<Box<str>>,
+    creation_timestamp: Option<Box<str>>,
     pub(crate) labels: Option<Verbatim>,
     pub(crate) annotations: Option<Verbatim>,
     owner_references: Option<Verbatim>,
@@ -141,6 +147,7 @@ struct WireSpec {
 #[serde(default)]
 struct WireName {
     name: Option<Box<str>>,
+    image: Option<Box<str>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -212,16 +219,23 @@ impl From<WirePod> for Pod {
             (Kind::Ephemeral, status.ephemeral_container_statuses, spec.ephemeral_containers),
         ] {
             containers.extend(statuses.into_iter().flatten().map(|status| status.container(kind)));
-            for name in names.into_iter().flatten().filter_map(|wire| wire.name) {
-                if !containers.iter().any(|container| container.name == name) {
-                    containers.push(Container { name, kind, ..Container::default() });
+            for WireName { name, image } in names.into_iter().flatten() {
+                let (Some(name), image) = (name, image.filter(|image| !image.is_empty())) else { continue };
+                match containers.iter_mut().find(|container| container.name == name) {
+                    None => containers.push(Container { name, kind, image, ..Container::default() }),
+                    // Some runtimes report a digest without a name.
+                    Some(known) if known.image.as_deref().is_none_or(is_digest) => {
+                        known.image = image.or_else(|| known.image.take());
+                    }
+                    Some(_) => {}
                 }
             }
         }
         let ip = status.pod_ip;
         let ips = status.pod_ips.into_iter().flatten().filter_map(|wire| wire.ip);
         let other_ips = ips.filter(|other| Some(&**other) != ip.as_deref()).collect();
-        let is_mirror = meta.annotations.as_ref().is_some_and(|annotations| annotations.contains(MIRROR));
+        let annotations = meta.annotations.as_ref().and_then(|annotations| Map::of(annotations.bytes()));
+        let is_mirror = annotations.is_some_and(|annotations| annotations.get(MIRROR).is_some());
         Self {
             meta: meta.names(),
             labels: meta.labels,
@@ -231,6 +245,7 @@ impl From<WirePod> for Pod {
             node: spec.node_name,
             ip,
             other_ips,
+            created: meta.creation_timestamp.and_then(|time| time.parse().ok()),
             started: status.start_time.and_then(|time| time.parse().ok()),
             phase: status.phase.as_deref().and_then(Phase::parse),
             containers: containers.into(),
@@ -265,6 +280,10 @@ impl WireContainer {
             restarts: Some(self.restart_count.and_then(|count| count.try_into().ok()).unwrap_or_default()),
         }
     }
+}
+
+fn is_digest(image: &str) -> bool {
+    image.starts_with("sha256:")
 }
 
 /// `docker://x` is `x`, `sha256:x` is itself, and what has no colon is no id.

@@ -8,11 +8,15 @@ use crate::record::msgpack::{
     walk::{Value, Walk},
 };
 
-/// The label by which a Deployment tells its ReplicaSets apart.
-const TEMPLATE_HASH: &[u8] = b"pod-template-hash";
+/// The label by which a Deployment tells its ReplicaSets apart, and that by which a Rollout of Argo's does.
+const TEMPLATE_HASHES: [(&str, &[u8]); 2] =
+    [("Deployment", b"pod-template-hash"), ("Rollout", b"rollouts-pod-template-hash")];
 /// The minutes since 1970 in which a CronJob can have made a Job: from July 2015, the first release of Kubernetes, on.
-/// No day written as eight digits, 20260131, is among them.
-const SCHEDULES: std::ops::RangeInclusive<u32> = 23_928_000..=99_999_999;
+const SCHEDULES: std::ops::RangeInclusive<i64> = 23_928_000..=99_999_999;
+/// How many minutes before its pod's creation a Job may have been scheduled: a late start, or a pod that is tried again.
+const LATEST_START: i64 = 7 * 24 * 60;
+/// How many minutes the clocks of the controller and of the API server may be apart.
+const CLOCK_SKEW: i64 = 5;
 
 /// What runs a pod.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,15 +28,15 @@ pub struct Workload<'a> {
 }
 
 impl<'a> Workload<'a> {
-    /// From the pod's owner references and labels, as msgpack. Of several owners the one that controls it counts, else
-    /// the first.
-    pub fn of(owners: &'a [u8], labels: Option<&[u8]>) -> Option<Self> {
+    /// From the pod's owner references and labels, as msgpack, and the time of its creation in seconds. Of several owners
+    /// the one that controls it counts, else the first.
+    pub fn of(owners: &'a [u8], labels: Option<&[u8]>, created: Option<i64>) -> Option<Self> {
         let owner = controller(owners)?;
         let field = |key: &[u8]| std::str::from_utf8(text(owner.get(key)?)?).ok();
         let (kind, name) = (field(b"kind")?, field(b"name")?);
         let above = match kind {
-            "ReplicaSet" => deployment(name, labels).map(|name| Self { kind: "Deployment", name }),
-            "Job" => cron_job(name).map(|name| Self { kind: "CronJob", name }),
+            "ReplicaSet" => above_replica_set(name, labels),
+            "Job" => cron_job(name, created).map(|name| Self { kind: "CronJob", name }),
             _ => None,
         };
         Some(above.unwrap_or(Self { kind, name }))
@@ -55,18 +59,25 @@ fn controller(owners: &[u8]) -> Option<Map<'_>> {
 }
 
 /// `web` for the ReplicaSet `web-5d8f` of pods labelled `pod-template-hash: 5d8f`.
-fn deployment<'a>(replica_set: &'a str, labels: Option<&[u8]>) -> Option<&'a str> {
-    let hash = text(Map::of(labels?)?.get(TEMPLATE_HASH)?)?;
-    let hash = std::str::from_utf8(hash).ok().filter(|hash| !hash.is_empty())?;
-    replica_set.strip_suffix(hash)?.strip_suffix('-').filter(|name| !name.is_empty())
+fn above_replica_set<'a>(replica_set: &'a str, labels: Option<&[u8]>) -> Option<Workload<'a>> {
+    let labels = Map::of(labels?)?;
+    TEMPLATE_HASHES.into_iter().find_map(|(kind, label)| {
+        let hash = std::str::from_utf8(text(labels.get(label)?)?).ok().filter(|hash| !hash.is_empty())?;
+        let name = replica_set.strip_suffix(hash)?.strip_suffix('-').filter(|name| !name.is_empty())?;
+        Some(Workload { kind, name })
+    })
 }
 
-/// `backup` for the Job `backup-28012345`: the number is the minute for which it was scheduled.
-fn cron_job(job: &str) -> Option<&str> {
+/// `backup` for the Job `backup-28012345`: the number is the minute for which it was scheduled, shortly before the pod was
+/// created. A date that someone wrote, such as 31122025, is not.
+fn cron_job(job: &str, created: Option<i64>) -> Option<&str> {
     let (name, minutes) = job.rsplit_once('-')?;
     let is_schedule = minutes.len() == 8
         && minutes.bytes().all(|byte| byte.is_ascii_digit())
-        && minutes.parse().is_ok_and(|minutes| SCHEDULES.contains(&minutes));
+        && minutes.parse().is_ok_and(|minutes| match created.map(|seconds| seconds / 60) {
+            Some(created) => (created - LATEST_START..=created + CLOCK_SKEW).contains(&minutes),
+            None => SCHEDULES.contains(&minutes),
+        });
     (is_schedule && !name.is_empty()).then_some(name)
 }
 
@@ -80,7 +91,7 @@ mod tests {
     fn workload(owners: Value, labels: Value) -> Option<(String, String)> {
         let [owners, labels] =
             [owners, labels].map(|value| serde_json::from_value::<Verbatim>(value).unwrap());
-        let found = Workload::of(owners.bytes(), Some(labels.bytes()))?;
+        let found = Workload::of(owners.bytes(), Some(labels.bytes()), None)?;
         Some((found.kind.to_owned(), found.name.to_owned()))
     }
 
@@ -116,6 +127,28 @@ mod tests {
         }
         assert_eq!(owner("Job", "load-2801234x", ""), "Job/load-2801234x");
         assert_eq!(owner("Job", "-28012345", ""), "Job/-28012345");
+    }
+
+    #[test]
+    fn a_job_is_its_cron_jobs_only_where_the_minute_is_shortly_before_its_pods_creation() {
+        let kind = |name: &str, created: i64| {
+            let owners = json!([{"kind": "Job", "name": name}]);
+            let owners = serde_json::from_value::<Verbatim>(owners).unwrap();
+            let found = Workload::of(owners.bytes(), None, Some(created)).unwrap();
+            format!("{}/{}", found.kind, found.name)
+        };
+        let minute = 29_384_750;
+        assert_eq!(kind("backup-29384750", minute * 60 + 3), "CronJob/backup");
+        assert_eq!(kind("backup-29384750", (minute + LATEST_START) * 60), "CronJob/backup");
+        assert_eq!(kind("backup-29384750", (minute + LATEST_START + 1) * 60), "Job/backup-29384750");
+        assert_eq!(kind("migrate-31122025", minute * 60), "Job/migrate-31122025");
+    }
+
+    #[test]
+    fn a_replica_set_of_a_rollout_is_the_rollouts() {
+        let owners = json!([{"kind": "ReplicaSet", "name": "web-5d8f", "controller": true}]);
+        let labels = json!({"rollouts-pod-template-hash": "5d8f"});
+        assert_eq!(workload(owners, labels), Some(("Rollout".into(), "web".into())));
     }
 
     #[test]

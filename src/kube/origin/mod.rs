@@ -2,6 +2,7 @@
 //!
 //! Serves `enrich`. Invariant: what is read here comes from strangers: a text that can't be a name is none.
 
-mod journal;
+pub mod container_ref;
+pub(crate) mod journal;
 pub mod record_fields;
 pub mod tag;

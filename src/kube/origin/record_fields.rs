@@ -1,23 +1,10 @@
 //! The pod that a record itself names: in fields of its own, or as a container's record of the systemd journal.
 //!
-//! Serves the filter. A chunk may hold records of many pods; each is resolved once per chunk. Invariant: a record that
-//! names no pod is passed untouched.
+//! Serves `enrich`. Invariant: of a field that comes twice the first counts, and an empty one is none.
 
-use std::sync::Arc;
+use super::{container_ref::ContainerRef, journal};
+use crate::record::msgpack::reader::{Map, text};
 
-use crate::{
-    kube::{
-        enrich::Resolver,
-        origin::{journal, tag::TagParts},
-    },
-    record::{
-        msgpack::reader::{Event, Map, text},
-        splice::treatment::{Choose, StreamOf, Treatment},
-    },
-};
-
-/// So many pods of a chunk are at hand; a power of two.
-const AT_HAND: usize = 256;
 /// How deep fields may lie is up to the operator, how many there are is not.
 const FIELDS: usize = 5;
 
@@ -38,7 +25,7 @@ pub struct Paths {
 
 /// How a record is read.
 #[derive(Debug)]
-pub enum Lookup {
+pub enum RecordForm {
     /// By fields of its own.
     Fields(Fields),
     /// By those that runtimes and systemd set in the journal.
@@ -70,16 +57,16 @@ impl Fields {
         Self(steps)
     }
 
-    fn parts(values: &Values<'_>) -> TagParts {
+    fn container_ref(values: &Values<'_>) -> ContainerRef {
         let owned = |at: usize| values[at].map(|text| String::from_utf8_lossy(text).into_owned());
-        TagParts {
+        ContainerRef {
             pod: owned(0).unwrap_or_default(),
             namespace: owned(1).unwrap_or_default(),
             container: owned(2),
             // As the API writes it, or bare.
             docker_id: owned(3).map(|id| id.rsplit('/').next().unwrap_or_default().to_owned()),
             uid: owned(4),
-            ..TagParts::default()
+            ..ContainerRef::default()
         }
     }
 }
@@ -120,25 +107,25 @@ fn walk<'a>(steps: &[Step], map: Map<'a>, values: &mut Values<'a>) {
 }
 
 /// What of a record tells its container, as one key; and what it says.
-enum Named<'a> {
+pub(crate) enum Named<'a> {
     Fields(Values<'a>),
     Journal(journal::Container<'a>),
 }
 
 impl<'a> Named<'a> {
-    fn read(lookup: &Lookup, body: Map<'a>) -> Option<Self> {
-        match lookup {
-            Lookup::Fields(Fields(steps)) => {
+    pub(crate) fn read(form: &RecordForm, body: Map<'a>) -> Option<Self> {
+        match form {
+            RecordForm::Fields(Fields(steps)) => {
                 let mut values = Values::default();
                 walk(steps, body, &mut values);
                 let is_named = values[0].is_some() && values[1].is_some();
                 (is_named || values[3].is_some() || values[4].is_some()).then_some(Self::Fields(values))
             }
-            Lookup::Journal => journal::Container::of(body).map(Self::Journal),
+            RecordForm::Journal => journal::Container::of(body).map(Self::Journal),
         }
     }
 
-    fn write_key(&self, key: &mut Vec<u8>) {
+    pub(crate) fn write_key(&self, key: &mut Vec<u8>) {
         key.clear();
         let values: &[Option<&[u8]>] = match self {
             Self::Fields(values) => values,
@@ -151,70 +138,10 @@ impl<'a> Named<'a> {
         }
     }
 
-    fn parts(&self) -> Option<TagParts> {
+    pub(crate) fn container_ref(&self) -> Option<ContainerRef> {
         match self {
-            Self::Fields(values) => Some(Fields::parts(values)),
-            Self::Journal(container) => container.parts(),
+            Self::Fields(values) => Some(Fields::container_ref(values)),
+            Self::Journal(container) => container.container_ref(),
         }
     }
-}
-
-/// Chooses by what each record says.
-pub struct ByRecord<'a> {
-    resolver: &'a Resolver,
-    lookup: &'a Lookup,
-    /// Those seen in this chunk, each at the place that its key's hash gives it.
-    seen: Vec<Seen>,
-    key: Vec<u8>,
-}
-
-#[derive(Clone, Default)]
-struct Seen {
-    key: Vec<u8>,
-    treatment: Option<Arc<Treatment>>,
-}
-
-impl<'a> ByRecord<'a> {
-    /// For one chunk.
-    pub fn new(resolver: &'a Resolver, lookup: &'a Lookup) -> Self {
-        Self { resolver, lookup, seen: Vec::new(), key: Vec::new() }
-    }
-}
-
-impl Choose for ByRecord<'_> {
-    fn choose(&mut self, _: &Event<'_>, body: Map<'_>) -> Option<&Treatment> {
-        let named = Named::read(self.lookup, body)?;
-        named.write_key(&mut self.key);
-        if self.seen.is_empty() {
-            self.seen.resize(AT_HAND, Seen::default());
-        }
-        let seen = &mut self.seen[place(&self.key)];
-        if seen.key != self.key {
-            seen.treatment = self.resolver.resolve_key(&self.key, || named.parts());
-            seen.key.clone_from(&self.key);
-        }
-        let treatment = seen.treatment.as_deref()?;
-        // What the sender knew is more than that a pod is not known here.
-        let is_less = !treatment.is_known && body.pairs().any(|pair| treatment.adds(pair.key));
-        (!is_less).then_some(treatment)
-    }
-
-    fn stream(&self) -> StreamOf {
-        match self.lookup {
-            Lookup::Fields(_) => |body| body.get(b"stream").and_then(text),
-            Lookup::Journal => journal::stream,
-        }
-    }
-}
-
-/// The place of a key; that of another costs no more than another look at the resolver.
-fn place(key: &[u8]) -> usize {
-    let (words, rest) = key.as_chunks::<8>();
-    let mut last = [0; 8];
-    last[..rest.len()].copy_from_slice(rest);
-    let mix = |hash: u64, word: &[u8; 8]| {
-        (hash ^ u64::from_le_bytes(*word)).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29)
-    };
-    let hash = words.iter().chain([&last]).fold(0, mix);
-    (hash >> 32) as usize % AT_HAND
 }

@@ -1,15 +1,9 @@
-//! Which pod a uid or a container's id belongs to, for records that name no pod.
+//! Which pod a uid or a container's id belongs to.
 //!
-//! Serves `store`, once a reader asks for it. Invariant: an id leads to the pod that had it, or to none: a pod of the
-//! same name with another uid is not meant.
+//! Serves `store`. A container's id tells runs of pods apart that had the same name one after the other. Invariant: an id
+//! leads to the pod that had it, or to none: a pod of the same name with another uid is not meant.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Instant,
-};
+use std::{sync::Arc, time::Instant};
 
 use crate::kube::{object::pod::Pod, store::table::Table};
 
@@ -18,40 +12,32 @@ use crate::kube::{object::pod::Pod, store::table::Table};
 struct Owner {
     key: Arc<str>,
     uid: Option<Box<str>>,
+    /// Of a container's id: how often the container had been restarted before that run.
+    restarts: Option<u32>,
 }
 
-/// The ids of all known pods, or none where nobody asks for them.
+/// The ids of all known pods and of their containers' runs.
 pub(crate) struct Ids {
-    is_wanted: AtomicBool,
     owners: Table<Owner>,
 }
 
 impl Ids {
     pub(crate) fn new() -> Self {
-        Self { is_wanted: AtomicBool::new(false), owners: Table::new() }
-    }
-
-    /// Whether they are kept.
-    pub(crate) fn are_wanted(&self) -> bool {
-        self.is_wanted.load(Ordering::Acquire)
-    }
-
-    /// Keeps them from now on; those of the pods that are known have to be told again.
-    pub(crate) fn want(&self) {
-        self.is_wanted.store(true, Ordering::Release);
+        Self { owners: Table::new() }
     }
 
     /// The ids of a pod, as it is now.
     pub(crate) fn add(&self, key: &str, pod: &Pod) {
         let key: Arc<str> = key.into();
-        for id in ids(pod) {
-            self.owners.put(id, Owner { key: Arc::clone(&key), uid: pod.meta.uid.clone() });
+        for (id, restarts) in ids(pod) {
+            self.owners.put(id, Owner { key: Arc::clone(&key), uid: pod.meta.uid.clone(), restarts });
         }
     }
 
     /// Lets the ids of a pod go, but for those that `unless` has too.
     pub(crate) fn expire(&self, pod: &Pod, unless: Option<&Pod>, expires: Instant) {
-        for id in ids(pod).filter(|id| !unless.is_some_and(|pod| ids(pod).any(|other| other == *id))) {
+        let stays = |id: &str| unless.is_some_and(|pod| ids(pod).any(|(other, _)| other == id));
+        for (id, _) in ids(pod).filter(|(id, _)| !stays(id)) {
             self.owners.expire(id, expires, |owner| owner.uid == pod.meta.uid);
         }
     }
@@ -71,8 +57,8 @@ impl Ids {
     /// The ids of a pod that goes.
     pub(crate) fn add_until(&self, key: &str, pod: &Pod, expires: Instant) {
         let key: Arc<str> = key.into();
-        for id in ids(pod) {
-            let owner = Owner { key: Arc::clone(&key), uid: pod.meta.uid.clone() };
+        for (id, restarts) in ids(pod) {
+            let owner = Owner { key: Arc::clone(&key), uid: pod.meta.uid.clone(), restarts };
             self.owners.put_until(id, owner, expires);
         }
     }
@@ -86,9 +72,20 @@ impl Ids {
     pub(crate) fn get(&self, id: &str) -> Option<(Arc<str>, Option<Box<str>>)> {
         self.owners.get(id).map(|owner| (Arc::clone(&owner.key), owner.uid.clone()))
     }
+
+    /// How often a container had been restarted before the run with this id.
+    pub(crate) fn restarts(&self, id: &str) -> Option<u32> {
+        self.owners.get(id)?.restarts
+    }
 }
 
-fn ids(pod: &Pod) -> impl Iterator<Item = &str> {
-    let containers = pod.containers.iter().flat_map(|container| [&container.id, &container.last_id]);
-    containers.chain([&pod.meta.uid]).filter_map(|id| id.as_deref()).filter(|id| !id.is_empty())
+/// The ids of a pod and of its containers' runs; of a run also how many there had been before.
+fn ids(pod: &Pod) -> impl Iterator<Item = (&str, Option<u32>)> {
+    let runs = pod.containers.iter().flat_map(|container| {
+        let before = container.restarts.and_then(|restarts| restarts.checked_sub(1));
+        [(&container.id, container.restarts), (&container.last_id, before)]
+    });
+    let ids =
+        runs.chain([(&pod.meta.uid, None)]).filter_map(|(id, restarts)| Some((id.as_deref()?, restarts)));
+    ids.filter(|(id, _)| !id.is_empty())
 }

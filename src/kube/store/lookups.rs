@@ -65,9 +65,7 @@ impl Writer {
         let (key, now) = (key(&request.namespace, &request.pod), Instant::now());
         let until = now + LOOKED_UP_FOR;
         self.keep_former(&key, &pod);
-        if self.0.ids.are_wanted() {
-            self.0.ids.add_until(&key, &pod, until);
-        }
+        self.0.ids.add_until(&key, &pod, until);
         let is_other = self.0.pods.get(&key).is_none_or(|known| known.meta.uid != pod.meta.uid);
         self.0.changed(self.0.pods.put_aging(&key, pod, now + REFRESH_AFTER, until));
         match is_other || request.named_by == LookupFor::Refresh {

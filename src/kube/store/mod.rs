@@ -187,20 +187,22 @@ impl Store {
         self.0.nodes.get(node)
     }
 
-    /// From now on [`Self::lookup_id`] answers.
-    pub fn want_ids(&self) {
-        if !self.0.ids.are_wanted() {
-            self.0.ids.want();
-            self.0.ids.replace(&self.0.pods, self.0.grace());
-        }
-    }
-
     /// What is known of the pod that has this uid, or a container of this id.
     pub fn lookup_id(&self, id: &str) -> Option<Arc<Pod>> {
         let (key, uid) = self.0.ids.get(id)?;
         let is_it = |pod: &Arc<Pod>| pod.meta.uid == uid;
         let former = || self.0.pods.get(&former_key(&key, uid.as_deref()?));
         self.get(&key).filter(is_it).or_else(former)
+    }
+
+    /// How often a container had been restarted before the run with this id.
+    pub fn restarts(&self, container_id: &str) -> Option<u32> {
+        self.0.ids.restarts(container_id)
+    }
+
+    /// Whether a pod is kept up to date by a watch, so that what is known of it is at most a moment old.
+    pub fn is_watched(&self, namespace: &str, pod: &str) -> bool {
+        !self.0.polled.load(Ordering::Relaxed) && self.0.pods.is_kept(&key(namespace, pod))
     }
 
     /// The only pod of which `is_it` is true, of those whose name no other has now; none if there are several. Looks at
@@ -270,13 +272,10 @@ impl Writer {
         self.0.config.unshown.strip(&mut pod);
         let Some(key) = pod_key(&pod) else { return };
         self.keep_former(&key, &pod);
-        let ids = Some(&self.0.ids).filter(|ids| ids.are_wanted());
-        let before = ids.and_then(|_| self.0.pods.get(&key));
+        let ids = &self.0.ids;
+        let before = self.0.pods.get(&key);
         let is_news = self.0.pods.put(&key, pod);
-        if is_news
-            && let Some(ids) = ids
-            && let Some(pod) = self.0.pods.get(&key)
-        {
+        if is_news && let Some(pod) = self.0.pods.get(&key) {
             ids.add(&key, &pod);
             before.inspect(|before| ids.expire(before, Some(&pod), self.0.grace()));
         }
@@ -326,9 +325,7 @@ impl Writer {
         // The watch may have been faster.
         let taken = self.0.pods.adopt(entries, self.0.grace());
         self.keep_replaced(taken);
-        if self.0.ids.are_wanted() {
-            self.0.ids.replace(&self.0.pods, self.0.grace());
-        }
+        self.0.ids.replace(&self.0.pods, self.0.grace());
         self.0.changed(true);
     }
 
@@ -337,7 +334,7 @@ impl Writer {
         let until = self.0.grace();
         self.0.pods.expire(&key(namespace, name), until, |pod| {
             let is_it = uid.is_empty() || pod.meta.uid.as_deref() == Some(uid);
-            if is_it && self.0.ids.are_wanted() {
+            if is_it {
                 self.0.ids.expire(pod, None, until);
             }
             is_it
@@ -348,9 +345,7 @@ impl Writer {
     pub fn end_list(&self) {
         let replaced = self.0.pods.end(self.0.grace());
         self.keep_replaced(replaced);
-        if self.0.ids.are_wanted() {
-            self.0.ids.replace(&self.0.pods, self.0.grace());
-        }
+        self.0.ids.replace(&self.0.pods, self.0.grace());
         self.0.changed(true);
         self.await_no_pods();
     }

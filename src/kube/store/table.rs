@@ -134,7 +134,8 @@ impl<T: PartialEq> Table<T> {
         }
     }
 
-    /// Puts an entry that no watch will keep up to date, until `expires`; a watched one is better and stays. Before the
+    /// Puts an entry that no watch will keep up to date, until `expires`, always as a new allocation, which tells readers
+    /// that it was read again; a watched one is better and stays. Before the
     /// first list none is watched.
     pub(crate) fn put_until(&self, key: &str, value: T, expires: Instant) -> bool {
         self.put_slot(key, Slot::new(Arc::new(value), Some(expires)))
@@ -146,7 +147,7 @@ impl<T: PartialEq> Table<T> {
         self.put_slot(key, slot)
     }
 
-    fn put_slot(&self, key: &str, mut slot: Slot<T>) -> bool {
+    fn put_slot(&self, key: &str, slot: Slot<T>) -> bool {
         let _writing = self.lock();
         let shard = self.shard(key);
         let before = shard.load();
@@ -154,14 +155,10 @@ impl<T: PartialEq> Table<T> {
         if self.is_listed() && known.is_some_and(|slot| slot.expires.is_none()) {
             return false;
         }
-        let same = known.filter(|known| known.value == slot.value);
-        if let Some(same) = same {
-            slot.value = Arc::clone(&same.value);
-        }
         let mut after = Shard::clone(&before);
         after.insert(key.into(), slot);
         shard.store(Arc::new(after));
-        same.is_none()
+        true
     }
 
     /// Puts entries that were known before this process, where there is none yet. The first complete list says which

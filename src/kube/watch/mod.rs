@@ -4,6 +4,7 @@
 //! per process, which ends with the last of them; an API server that is away, slow or refuses changes nothing of
 //! what is known.
 
+pub mod aws_services;
 mod complaints;
 mod counters;
 pub mod kubelet;
@@ -131,7 +132,8 @@ impl PodWatch {
         if let Some(settings) = config.snapshot.clone() {
             let (shared, tasks) = (Arc::clone(&shared), watch.tasks.clone());
             let loaded = move || _ = loaded.send_replace(true);
-            watch.tasks.spawn_blocking(move || keeper::run(settings, &shared.writer, loaded, &tasks));
+            let keep = move || keeper::run(settings, &shared.writer, loaded, &tasks);
+            watch.tasks.spawn_thread("flb-kube-db", keep)?;
         }
         match kubelet {
             _ if !config.pods => {
@@ -139,18 +141,21 @@ impl PodWatch {
                 shared.writer.await_no_pods();
             }
             Some(kubelet) => {
-                watch.tasks.spawn(Arc::clone(&shared).ask_kubelet(kubelet));
-                watch.tasks.spawn(Arc::clone(&shared).watch_own_node());
+                let asking = Arc::clone(&shared);
+                watch
+                    .tasks
+                    .spawn_lasting("kubelet", move || Arc::clone(&asking).ask_kubelet(kubelet.clone()));
+                watch.tasks.spawn_lasting("node", again(&shared, Shared::watch_own_node));
             }
             None => {
-                watch.tasks.spawn(Arc::clone(&shared).watch_pods());
-                watch.tasks.spawn(Arc::clone(&shared).look_up());
+                watch.tasks.spawn_lasting("pods", again(&shared, Shared::watch_pods));
+                watch.tasks.spawn_lasting("look-ups", again(&shared, Shared::look_up));
             }
         }
         if config.store.namespaces {
-            watch.tasks.spawn(Arc::clone(&shared).watch_namespaces());
+            watch.tasks.spawn_lasting("namespaces", again(&shared, Shared::watch_namespaces));
         }
-        watch.tasks.spawn(shared.sweep());
+        watch.tasks.spawn_lasting("sweep", again(&shared, Shared::sweep));
         Ok(watch)
     }
 
@@ -188,6 +193,12 @@ struct Shared {
     writer: Writer,
     counters: Arc<Counters>,
     config: WatchConfig,
+}
+
+/// The task `work` of `shared`, to be begun as often as need be.
+fn again<F>(shared: &Arc<Shared>, work: fn(Arc<Shared>) -> F) -> impl Fn() -> F + use<F> {
+    let shared = Arc::clone(shared);
+    move || work(Arc::clone(&shared))
 }
 
 impl Shared {

@@ -10,6 +10,7 @@ use crate::{
             resource::Resource,
         },
         metadata::aws::Services,
+        watch::aws_services,
     },
     plugin::Refusal,
     runtime::Tasks,
@@ -46,7 +47,7 @@ impl AwsOptions {
         let (known, endpoint, interval) =
             (Arc::clone(&services), self.endpoint.clone(), self.refresh_interval);
         tasks.spawn(async move {
-            known.follow(&Resource::new(connection.client(), endpoint), interval).await;
+            aws_services::follow(&known, &Resource::new(connection.client(), endpoint), interval).await;
         });
         Ok(Some(services))
     }

@@ -6,9 +6,9 @@ use tracing::warn;
 
 use super::options::FieldOptions;
 use crate::{
-    kube::metadata::{LabelsFormat, Layout, More, Names, Renames, Select},
+    kube::metadata::{ExtraFields, LabelsFormat, Layout, Naming, Renames, Select},
     options::{Kind, Value},
-    record::splice::existing::Existing,
+    record::splice::treatment::Existing,
 };
 
 impl FieldOptions {
@@ -53,7 +53,7 @@ impl FieldOptions {
                 &self.node_annotations_allow,
                 &self.node_annotations_deny,
             ),
-            more: More {
+            extra: ExtraFields {
                 image_id: self.image_id,
                 container_type: self.container_type,
                 restart_count: self.restart_count,
@@ -63,7 +63,7 @@ impl FieldOptions {
                 workload: self.workload,
                 mark_unenriched: self.mark_unenriched,
             },
-            names: Names {
+            names: Naming {
                 renames: self.rename.clone(),
                 dot: self.dedot.clone(),
                 slash: self.deslash.clone(),

@@ -50,18 +50,3 @@ impl options::Value for Format {
         }
     }
 }
-
-/// The fields that may hold the line, best first.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LogKeys(pub Vec<String>);
-
-impl options::Value for LogKeys {
-    const KIND: Kind = Kind::List;
-
-    fn parse(text: &str) -> Result<Self, String> {
-        match Vec::<String>::parse(text)? {
-            keys if keys.is_empty() => Err("names no field; to merge nothing, set merge_log to off".into()),
-            keys => Ok(Self(keys)),
-        }
-    }
-}

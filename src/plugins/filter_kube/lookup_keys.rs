@@ -4,13 +4,13 @@
 
 use super::options::RecordOptions;
 use crate::{
-    kube::origin::record_fields::{Fields, Lookup, Paths},
+    kube::origin::record_fields::{Fields, Paths, RecordForm},
     plugin::Refusal,
 };
 
 impl RecordOptions {
     /// How records name their pod; none where their tag does.
-    pub(super) fn lookup(&self) -> Result<Option<Lookup>, Refusal> {
+    pub(super) fn form(&self) -> Result<Option<RecordForm>, Refusal> {
         let keys = [
             ("lookup_pod_key", &self.pod_key),
             ("lookup_namespace_key", &self.namespace_key),
@@ -30,7 +30,7 @@ impl RecordOptions {
         let set = keys.iter().find(|(_, text)| text.is_some());
         match (set, self.use_journal) {
             (None, false) => Ok(None),
-            (None, true) => Ok(Some(Lookup::Journal)),
+            (None, true) => Ok(Some(RecordForm::Journal)),
             (Some((option, _)), true) => Err(Refusal::new(format!(
                 "option '{option}': use_journal has fields of its own; set one or the other"
             ))),
@@ -38,7 +38,7 @@ impl RecordOptions {
         }
     }
 
-    fn fields(&self, paths: &Paths) -> Result<Lookup, Refusal> {
+    fn fields(&self, paths: &Paths) -> Result<RecordForm, Refusal> {
         let text = |key: &Option<String>| key.clone().unwrap_or_default();
         if !paths.pod.is_empty() && paths.namespace.is_empty() && paths.uid.is_empty() {
             return Err(Refusal::new(format!(
@@ -55,7 +55,7 @@ impl RecordOptions {
                  lookup keys name no pod; set one of them",
             ));
         }
-        Ok(Lookup::Fields(Fields::new(paths)))
+        Ok(RecordForm::Fields(Fields::new(paths)))
     }
 }
 

@@ -10,6 +10,7 @@ mod lookup_keys;
 mod observe;
 mod obsolete;
 mod options;
+mod own_pod;
 mod source;
 mod stats;
 
@@ -22,12 +23,15 @@ pub use self::options::KubeOptions;
 use self::stats::{Look, Stats, View};
 use crate::{
     kube::{
-        enrich::{Resolver, TagForm},
+        enrich::{
+            Resolver, TagForm,
+            by_record::ByRecord,
+            policy::{AnnotationPolicy, FindParser},
+        },
         metadata,
-        object::annotations::{FindParser, Heed},
         origin::{
-            record_fields::{ByRecord, Lookup},
-            tag::{TagParser, TagParts},
+            container_ref::{ContainerRef, TagParser},
+            record_fields::RecordForm,
         },
         store::LookupFor,
         watch::PodWatch,
@@ -35,11 +39,13 @@ use crate::{
     pace::{SharedPace, more},
     plugin::{Chunk, Emit, Filter, Filtered, Host, Parser, Refusal},
     record::{
-        fields::json::Object,
+        fields::object::Object,
         msgpack::reader::{Map, Time, text},
         splice::{
-            Lines, Outcome, splice,
-            treatment::{Always, LineParser, Treatment},
+            Lines, Outcome,
+            choose::Always,
+            splice,
+            treatment::{LineParser, Treatment},
         },
     },
     runtime::Tasks,
@@ -59,14 +65,15 @@ impl KubeOptions {
             parser
         });
         Lines {
-            raw: line.raw_key(),
+            raw: line.raw_keys(),
             merge: line.merge(parser, self.record.parser),
             severity: line.severity(),
+            most_added: usize::try_from(self.fields.metadata_max_growth.0).unwrap_or(usize::MAX),
         }
     }
 
-    fn heed(&self, host: &dyn Host) -> Heed {
-        Heed::new(self.record.exclude, self.record.parser.then(|| self.find_parser(host)))
+    fn annotation_policy(&self, host: &dyn Host) -> AnnotationPolicy {
+        AnnotationPolicy::new(self.record.exclude, self.record.parser.then(|| self.find_parser(host)))
     }
 
     /// Finds parsers of the host's for lines.
@@ -95,12 +102,12 @@ struct HostParser {
 }
 
 impl TagParser for HostParser {
-    fn parse(&self, tag: &[u8]) -> Option<TagParts> {
+    fn parse(&self, tag: &[u8]) -> Option<ContainerRef> {
         let fields = self.parser.parse(tag)?.fields;
         let groups = Map::of(&fields)?
             .pairs()
             .filter_map(|pair| Some((std::str::from_utf8(text(pair.key)?).ok()?, text(pair.value)?)));
-        Some(TagParts::from_groups(groups))
+        Some(ContainerRef::from_groups(groups))
     }
 }
 
@@ -119,11 +126,13 @@ impl LineParser for HostParser {
 
 /// An instance.
 pub struct KubeFilter {
-    source: Source,
+    lookup: Lookup,
     lines: Lines,
     /// The parts of lines, where lines come as runtimes write them.
     raw: Option<RawLines>,
     stats: Arc<Stats>,
+    /// The agent's own pod.
+    own_pod: Option<ContainerRef>,
     /// Of chunks that end in no events.
     unread: SharedPace,
     _shown: observe::Shown,
@@ -131,10 +140,10 @@ pub struct KubeFilter {
     watch: Option<Arc<PodWatch>>,
 }
 
-/// Where fields come from.
-enum Source {
-    Tags(Box<Resolver>),
-    Records(Box<Resolver>, Lookup),
+/// How a record leads to its container.
+enum Lookup {
+    ByTag(Box<Resolver>),
+    ByRecord(Box<Resolver>, RecordForm),
     Dummy,
 }
 
@@ -146,23 +155,34 @@ impl Filter for KubeFilter {
     fn start(options: KubeOptions, tasks: Tasks, host: &dyn Host) -> Result<Self, Refusal> {
         options.former.tell();
         let raw = options.raw_lines(host)?;
-        let (source, watch) = Source::start(&options, &tasks, host)?;
+        let (lookup, watch) = Lookup::start(&options, &tasks, host)?;
         let stats = Arc::<Stats>::default();
-        let left_out = source.resolver().map(|resolver| resolver.layout().left_out.clone());
+        let left_out = lookup.resolver().map(|resolver| resolver.layout().omitted.clone());
         let view = View::new(Arc::clone(&stats), watch.as_deref(), left_out);
         let _shown = observe::show(&options, view, &tasks, host)?;
         let lines = options.lines(host);
-        Ok(Self { source, lines, raw, stats, unread: SharedPace::default(), _shown, watch })
+        let own_pod = own_pod::find(&options.api);
+        Ok(Self { lookup, lines, raw, stats, own_pod, unread: SharedPace::default(), _shown, watch })
     }
 
     fn filter(&self, chunk: Chunk<'_>, out: &mut Vec<u8>) -> Filtered {
-        let outcome = if let Source::Records(resolver, lookup) = &self.source {
-            splice(chunk.data, &self.lines, &mut ByRecord::new(resolver, lookup), out)
+        let outcome = if own_pod::is_own_log(chunk.input)
+            && let Some(resolver) = self.lookup.resolver()
+        {
+            let own = resolver.resolve_key(own_pod::KEY, || self.own_pod.clone());
+            let Some(treatment) = own.filter(|own| own.is_known) else { return Filtered::Unchanged };
+            if treatment.drops_all() {
+                self.stats.dropped(chunk.data.len());
+                return Filtered::Changed;
+            }
+            splice(chunk.data, &self.lines, &mut Always(&treatment), out)
+        } else if let Lookup::ByRecord(resolver, form) = &self.lookup {
+            splice(chunk.data, &self.lines, &mut ByRecord::new(resolver, form), out)
         } else {
             // A runtime's lines are read whatever their tag says.
             let treatment = match self.treatment(chunk.tag) {
                 None if self.raw.is_none() => return Filtered::Unchanged,
-                treatment => treatment.unwrap_or_default(),
+                treatment => treatment.unwrap_or_else(unknown),
             };
             if treatment.drops_all() {
                 self.stats.dropped(chunk.data.len());
@@ -205,7 +225,7 @@ impl KubeFilter {
     }
 
     fn treatment(&self, tag: &[u8]) -> Option<Arc<Treatment>> {
-        let Some(resolver) = self.source.resolver() else { return Some(Arc::new(metadata::dummy())) };
+        let Some(resolver) = self.lookup.resolver() else { return Some(Arc::new(metadata::dummy())) };
         let treatment = resolver.resolve(tag);
         // Where nobody is asked, there is nothing to find or to miss.
         if self.watch.is_some() {
@@ -220,10 +240,17 @@ impl KubeFilter {
     }
 }
 
-impl Source {
+/// The treatment of records whose tag names no pod: nothing is added, but what is the filter's own stays so.
+fn unknown() -> Arc<Treatment> {
+    let mut treatment = Treatment::default();
+    treatment.owned = metadata::OWNED;
+    Arc::new(treatment)
+}
+
+impl Lookup {
     fn resolver(&self) -> Option<&Resolver> {
         match self {
-            Self::Tags(resolver) | Self::Records(resolver, _) => Some(resolver),
+            Self::ByTag(resolver) | Self::ByRecord(resolver, _) => Some(resolver),
             Self::Dummy => None,
         }
     }
@@ -237,32 +264,28 @@ impl Source {
             return Ok((Self::Dummy, None));
         }
         let layout = options.fields.layout();
-        let lookup = options.record.lookup()?;
-        let form = options.tag_form(host)?;
+        let record_form = options.record.form()?;
+        let tag_form = options.tag_form(host)?;
         let preload = source::preload(&options.source)?;
         let watch = match layout.tag_only {
             true => None,
             false => Some(source::start(options, &layout, tasks)?),
         };
         let store = watch.as_ref().map(|watch| watch.store().clone());
-        if let (Some(store), Some(_)) = (&store, &lookup) {
-            store.want_ids();
-        }
         let services = match layout.tag_only {
             true => None,
             false => options.aws.services(&options.api, tasks)?,
         };
-        let resolver =
-            Resolver::new(form, layout, preload, store).heeding(options.heed(host)).naming(services);
-        let resolver = match lookup {
-            Some(_) => resolver.named_by(LookupFor::Records),
-            None => resolver,
-        };
+        let named_by = if record_form.is_some() { LookupFor::Records } else { LookupFor::Files };
+        let resolver = Resolver::new(tag_form, layout, preload, store)
+            .named_by(named_by)
+            .with_annotation_policy(options.annotation_policy(host))
+            .with_services(services);
         let resolver = Box::new(resolver);
-        let source = match lookup {
-            Some(lookup) => Self::Records(resolver, lookup),
-            None => Self::Tags(resolver),
+        let lookup = match record_form {
+            Some(form) => Self::ByRecord(resolver, form),
+            None => Self::ByTag(resolver),
         };
-        Ok((source, watch))
+        Ok((lookup, watch))
     }
 }

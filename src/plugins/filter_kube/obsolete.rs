@@ -1,6 +1,6 @@
 //! Options of the built-in filter that have no meaning here.
 //!
-//! Serves the filter. Invariant: they are accepted; one that asks for something is told of once, with the reason.
+//! Serves the filter. Invariant: they are accepted; for those that are not at their default there is one warning, with the reasons.
 
 use tracing::warn;
 

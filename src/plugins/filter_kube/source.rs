@@ -25,7 +25,7 @@ use crate::{
 };
 
 impl KubeOptions {
-    /// Whether anything of pods is shown or heeded.
+    /// Whether records show anything of pods, or pods' annotations are obeyed.
     pub(super) fn wants_pods(&self) -> bool {
         !self.fields.namespace_metadata_only || self.record.exclude || self.record.parser
     }
@@ -118,7 +118,7 @@ fn unshown(source: &SourceOptions, layout: &Layout) -> store::Unshown {
     if source.db.is_some() {
         return store::Unshown::default();
     }
-    let workload = layout.more.workload && !layout.namespace_only;
+    let workload = layout.extra.workload && !layout.namespace_only;
     store::Unshown {
         labels: (layout.labels.is_none() || layout.namespace_only) && !workload,
         annotations: layout.annotations.is_none() || layout.namespace_only,

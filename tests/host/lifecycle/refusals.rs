@@ -161,3 +161,17 @@ fn secrets_reach_no_log_at_any_level() {
         }
     });
 }
+
+#[test]
+fn a_threaded_input_that_would_lose_events_is_refused_by_name() {
+    let scenery = Scenery::new();
+    let config = [service("info"), scenery.events("    Threaded on\n"), STDOUT.into()].concat();
+    each(Host::all(), |host| {
+        let mut running = host.start(&config).plugins(&[INPUT]).run();
+        // Real hosts before 4 wait for ever for a threaded input that does not start, whichever it is.
+        running.wait_for_lines("option 'threaded': 'on' would lose events", 1);
+        if !host.is_real {
+            refused(running, host, "set it to off");
+        }
+    });
+}

@@ -22,7 +22,7 @@ impl Logs {
         let Some(program) = VictoriaLogs::program() else {
             roster::skipped(
                 "VictoriaLogs",
-                "no victoria-logs in VICTORIA_LOGS, on PATH or in tests/servers/bin",
+                "no victoria-logs in VICTORIA_LOGS, in tests/servers/bin or on PATH",
             );
             return None;
         };

@@ -1,7 +1,7 @@
 //! The real parts of the tests: Fluent Bit, VictoriaLogs, etcd and kube-apiserver as programs of this machine.
 //!
-//! Serves the end-to-end tests and the demo. A part is found where its variable says, on PATH, or where
-//! `make servers` puts it; it runs on loopback with a throw-away folder, and ends with its value or with this
+//! Serves the end-to-end tests and the demo. A part is found where its variable says, where `make servers` puts it, or
+//! on PATH; it runs on loopback with a throw-away folder, and ends with its value or with this
 //! process, whichever is first. What took part and what was skipped goes to the roster.
 
 pub mod api;
@@ -28,17 +28,15 @@ use std::{
 /// How long a server may take to start, on a machine that is busy with other tests.
 pub const START_LIMIT: Duration = Duration::from_secs(120);
 
-/// Finds `program`: where `variable` says, on PATH, else what `make servers` built.
+/// Finds `program`: where `variable` says, what `make servers` built, else on PATH.
 pub fn find(variable: &str, program: &str) -> Option<PathBuf> {
     if let Some(path) = env::var_os(variable).filter(|path| !path.is_empty()) {
         let path = PathBuf::from(path);
         assert!(path.is_file(), "{variable} says {}, which is no file", path.display());
         return Some(path);
     }
-    on_path(program).or_else(|| {
-        let built = crate::root().join("tests/servers/bin").join(program);
-        built.is_file().then_some(built)
-    })
+    let built = crate::root().join("tests/servers/bin").join(program);
+    if built.is_file() { Some(built) } else { on_path(program) }
 }
 
 fn on_path(program: &str) -> Option<PathBuf> {

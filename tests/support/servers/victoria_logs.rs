@@ -19,7 +19,7 @@ use super::{START_LIMIT, find, free_port, process::Process, version, wait_for};
 #[derive(Debug)]
 pub struct VictoriaLogs {
     address: SocketAddr,
-    _process: Process,
+    process: Process,
     _data: TempDir,
 }
 
@@ -51,12 +51,27 @@ impl VictoriaLogs {
             process.must_run();
             get(address, "/health").ok().filter(|answer| answer.contains("OK"))
         });
-        Self { address, _process: process, _data: data }
+        Self { address, process, _data: data }
     }
 
     /// Where it listens: `http://127.0.0.1:9428`.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// Its process.
+    pub fn process_id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// The sum of the counters of this name, over all their labels, as `/metrics` says it now.
+    pub fn metric(&self, name: &str) -> u64 {
+        let metrics = get(self.address, "/metrics").expect("VictoriaLogs answers");
+        let value = |line: &str| {
+            let (labels, value) = line.strip_prefix(name)?.rsplit_once(' ')?;
+            (labels.is_empty() || labels.starts_with('{')).then(|| value.parse().unwrap_or(0))
+        };
+        metrics.lines().filter_map(value).sum()
     }
 
     /// The rows that LogsQL `query` finds, after all that was taken has become visible.

@@ -1,8 +1,10 @@
-//! A stand-in for VictoriaLogs: takes the same requests, keeps the rows, and drops in silence what the server would.
+//! A stand-in for VictoriaLogs 1.52.1: takes the same requests, keeps the rows, drops in silence what the server
+//! would, and ends where the server would.
 //!
 //! Serves tests and the demo where no real server is at hand; it is no server for anything else. Answers can be
-//! scripted. Invariant: a request is kept or refused as a whole, as Loki pushes are with a well-formed body.
+//! scripted. Invariant: `tests/victorialogs/habits.rs` finds no difference between the two.
 
+mod json;
 mod wire;
 
 pub use wire::parse_labels;
@@ -11,13 +13,17 @@ use std::{
     collections::{BTreeMap, VecDeque},
     net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
 };
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use hyper::{Request, Response, body::Incoming, header::HeaderMap, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
-use tokio::{net::TcpListener, sync::Notify};
+use tokio::{
+    net::TcpListener,
+    sync::{Notify, Semaphore},
+};
 
 /// A row as a query would answer it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -89,6 +95,21 @@ struct State {
     always: Option<Answer>,
     refused: Option<String>,
     required: Option<(String, String)>,
+    died: Option<String>,
+}
+
+/// How many requests are read at a time, and how long others wait for their turn.
+struct Queue {
+    slots: Semaphore,
+    patience: Duration,
+}
+
+/// What connections share.
+struct Shared {
+    state: Arc<Mutex<State>>,
+    queue: Queue,
+    is_cluster: bool,
+    stop: Arc<Notify>,
 }
 
 /// A running sink; it ends when dropped.
@@ -102,9 +123,25 @@ pub struct Sink {
 impl Sink {
     /// Starts on a free port of the loopback.
     pub fn start() -> Self {
+        Self::with(Semaphore::MAX_PERMITS, Duration::from_secs(60), false)
+    }
+
+    /// Starts as the insert node of a cluster (`-storageNode`).
+    pub fn of_cluster() -> Self {
+        Self::with(Semaphore::MAX_PERMITS, Duration::from_secs(60), true)
+    }
+
+    /// Starts as with `-maxConcurrentInserts` and `-insert.maxQueueDuration`.
+    pub fn with_queue(slots: usize, patience: Duration) -> Self {
+        Self::with(slots, patience, false)
+    }
+
+    fn with(slots: usize, patience: Duration, is_cluster: bool) -> Self {
         let (state, stop) = (Arc::<Mutex<State>>::default(), Arc::new(Notify::new()));
         let (tell, told) = std::sync::mpsc::channel();
-        let (inner, until) = (Arc::clone(&state), Arc::clone(&stop));
+        let queue = Queue { slots: Semaphore::new(slots), patience };
+        let shared =
+            Arc::new(Shared { state: Arc::clone(&state), queue, is_cluster, stop: Arc::clone(&stop) });
         let thread = std::thread::Builder::new()
             .name("sink".into())
             .spawn(move || {
@@ -112,8 +149,9 @@ impl Sink {
                 runtime.block_on(async move {
                     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
                     tell.send(listener.local_addr().unwrap()).unwrap();
+                    let until = Arc::clone(&shared.stop);
                     tokio::select! {
-                        () = accept(listener, inner) => {}
+                        () = accept(listener, shared) => {}
                         () = until.notified() => {}
                     }
                 });
@@ -133,7 +171,14 @@ impl Sink {
 
     /// The rows so far, in the order of arrival.
     pub fn rows(&self) -> Vec<Row> {
-        self.state().rows.clone()
+        let state = self.state();
+        assert_eq!(state.died, None, "VictoriaLogs would have ended");
+        state.rows.clone()
+    }
+
+    /// Why it ended as the server would; it refuses connections since.
+    pub fn died(&self) -> Option<String> {
+        self.state().died.clone()
     }
 
     /// Why rows were dropped in silence.
@@ -176,15 +221,19 @@ impl Drop for Sink {
     }
 }
 
-async fn accept(listener: TcpListener, state: Arc<Mutex<State>>) {
+async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     let connections = tokio::task::LocalSet::new();
     connections
         .run_until(async {
             loop {
                 let Ok((stream, peer)) = listener.accept().await else { continue };
-                let state = Arc::clone(&state);
+                let shared = Arc::clone(&shared);
                 tokio::task::spawn_local(async move {
-                    let service = service_fn(|request| serve(request, peer, Arc::clone(&state)));
+                    let service = service_fn(|request| {
+                        // Goes on when the client gives up: what waits for its turn is stored all the same.
+                        let served = tokio::task::spawn_local(serve(request, peer, Arc::clone(&shared)));
+                        async { served.await.unwrap_or(Err(Cut)) }
+                    });
                     // A connection that breaks off is the client's affair.
                     let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
                 });
@@ -208,26 +257,34 @@ impl std::error::Error for Cut {}
 async fn serve(
     request: Request<Incoming>,
     peer: SocketAddr,
-    state: Arc<Mutex<State>>,
+    shared: Arc<Shared>,
 ) -> Result<Response<Full<Bytes>>, Cut> {
     let (head, body) = request.into_parts();
-    let body = body.collect().await.map_err(|_| Cut)?.to_bytes();
+    // The slot is taken before the body is whole, as the server does it.
+    let (turn, body) = tokio::join!(
+        tokio::time::timeout(shared.queue.patience, shared.queue.slots.acquire()),
+        body.collect()
+    );
+    let body = body.map_err(|_| Cut)?.to_bytes();
     let query = head.uri.query().unwrap_or_default().to_owned();
-    let pushed = wire::read(head.uri.path(), &query, &head.headers, &body);
+    let pushed = match &turn {
+        Ok(_) => wire::read(head.uri.path(), &query, &head.headers, &body, shared.is_cluster),
+        Err(_) => wire::Pushed::of_no_turn(head.uri.path()),
+    };
     let answer = {
-        let mut state = state.lock().unwrap();
+        let mut state = shared.state.lock().unwrap();
         let answer = state.script.pop_front().or_else(|| state.always.clone()).unwrap_or(Answer::Take);
         let answer = state.take(answer, &head.headers, &pushed);
         let status = match &answer {
             Done::Status(status, ..) => Some(*status),
-            Done::Cut | Done::Stall => None,
+            Done::Cut | Done::Stall | Done::End => None,
         };
         state.seen.push(Seen {
             path: head.uri.path().to_owned(),
             query,
             headers: head.headers,
             wire_len: body.len(),
-            rows: pushed.as_ref().map_or(0, |pushed| pushed.rows.len()),
+            rows: pushed.rows.len(),
             status,
             peer,
         });
@@ -236,8 +293,12 @@ async fn serve(
     match answer {
         Done::Cut => Err(Cut),
         Done::Stall => std::future::pending().await,
+        Done::End => {
+            shared.stop.notify_one();
+            Err(Cut)
+        }
         Done::Status(status, text, retry_after) => {
-            let mut response = Response::builder().status(status);
+            let mut response = Response::builder().status(status).header("X-Server-Hostname", "sink");
             if let Some(seconds) = retry_after {
                 response = response.header("Retry-After", seconds);
             }
@@ -250,15 +311,12 @@ enum Done {
     Status(u16, String, Option<u64>),
     Cut,
     Stall,
+    /// The server ends.
+    End,
 }
 
 impl State {
-    fn take(
-        &mut self,
-        answer: Answer,
-        headers: &HeaderMap,
-        pushed: &Result<wire::Pushed, (u16, String)>,
-    ) -> Done {
+    fn take(&mut self, answer: Answer, headers: &HeaderMap, pushed: &wire::Pushed) -> Done {
         if let Some((name, value)) = &self.required
             && headers.get(name).is_none_or(|given| given != value.as_str())
         {
@@ -273,10 +331,10 @@ impl State {
             Answer::Stall => return Done::Stall,
             Answer::Cut => return Done::Cut,
         }
-        let pushed = match pushed {
-            Ok(pushed) => pushed,
-            Err((status, why)) => return Done::Status(*status, why.clone(), None),
-        };
+        if let Some(why) = &pushed.fatal {
+            self.died = Some(why.clone());
+            return Done::End;
+        }
         if let Some(text) = &self.refused
             && let Some(row) = pushed.rows.iter().find(|row| row.message().contains(text.as_str()))
         {
@@ -287,7 +345,7 @@ impl State {
         if matches!(answer, Answer::TakeAndCut) {
             Done::Cut
         } else {
-            Done::Status(pushed.status, String::new(), None)
+            Done::Status(pushed.status, pushed.why.clone(), None)
         }
     }
 }

@@ -1,79 +1,105 @@
-//! Reads the bodies that VictoriaLogs takes, with the server's limits, and on purpose by other code than the
+//! Reads the bodies that VictoriaLogs 1.52.1 takes, with the server's limits, and on purpose by other code than the
 //! plugin's writes them.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     io::Read as _,
     time::{SystemTime, UNIX_EPOCH},
 };
 
 use hyper::header::{CONTENT_ENCODING, HeaderMap};
 
-use super::Row;
+use super::{
+    Row,
+    json::{Object, flatten},
+};
 
 const MAX_BODY: usize = 64 << 20;
 const MAX_ROW: usize = 2 << 20;
 const MAX_LINE: usize = (256 << 10) - 1;
+const MAX_NAMES_PER_BLOCK: usize = 2000;
 
-/// What a request brought.
+/// What a request brought. Rows that precede what can't be read are stored although the answer is 400.
+#[derive(Default)]
 pub(super) struct Pushed {
     pub(super) rows: Vec<Row>,
     pub(super) dropped: Vec<String>,
     pub(super) status: u16,
+    /// The text of a refusal.
+    pub(super) why: String,
+    /// Why the server would end at this request.
+    pub(super) fatal: Option<String>,
 }
 
-type Refused = (u16, String);
-
-fn bad(why: impl Into<String>) -> Refused {
-    (400, why.into())
-}
+/// The text of a 400.
+type Refused = String;
 
 struct Params {
-    stream_fields: Vec<String>,
+    /// `None` where the request names none: the labels are the stream then.
+    stream_fields: Option<Vec<String>>,
     message_fields: Vec<String>,
     time_fields: Vec<String>,
     tenant: (u32, u32),
+    /// Whether rows go on to storage nodes, in the native form.
+    is_cluster: bool,
 }
 
 /// Reads a request.
-pub(super) fn read(path: &str, query: &str, headers: &HeaderMap, body: &[u8]) -> Result<Pushed, Refused> {
+pub(super) fn read(path: &str, query: &str, headers: &HeaderMap, body: &[u8], is_cluster: bool) -> Pushed {
+    let mut pushed =
+        Pushed { status: if path == "/insert/jsonline" { 200 } else { 204 }, ..Pushed::default() };
+    if let Err(why) = read_into(&mut pushed, path, query, headers, body, is_cluster) {
+        (pushed.status, pushed.why) = (400, why);
+    }
+    pushed.keep_what_a_block_holds();
+    pushed
+}
+
+fn read_into(
+    pushed: &mut Pushed,
+    path: &str,
+    query: &str,
+    headers: &HeaderMap,
+    body: &[u8],
+    is_cluster: bool,
+) -> Result<(), Refused> {
     let params = Params {
-        stream_fields: list(query, "_stream_fields"),
-        message_fields: list(query, "_msg_field"),
-        time_fields: list(query, "_time_field"),
+        stream_fields: list(query, "_stream_fields").filter(|names| !names.is_empty()),
+        message_fields: list(query, "_msg_field").unwrap_or_default(),
+        time_fields: list(query, "_time_field").unwrap_or_default(),
         tenant: (tenant(headers, "AccountID")?, tenant(headers, "ProjectID")?),
+        is_cluster,
     };
+    if let Some(name) = params.stream_fields.iter().flatten().find(|name| name.contains(['=', '}'])) {
+        return Err(format!("cannot parse stream field names: the {name:?} cannot contain '=' or '}}' char"));
+    }
     match path {
         "/insert/loki/api/v1/push" => {
-            let plain = unpack(headers, body).map_err(bad)?;
+            let plain = unpack(headers, body)?;
             if !query.contains("disable_message_parsing=1") {
-                return Err(bad("the sink does not parse messages"));
+                return Err("the sink does not parse messages".into());
             }
-            let mut pushed = Pushed { rows: Vec::new(), dropped: Vec::new(), status: 204 };
-            loki(&plain, &params, &mut pushed).ok_or_else(|| bad("cannot parse request body"))?;
-            Ok(pushed)
+            loki(&plain, &params, pushed).ok_or_else(|| "cannot read Loki protobuf data".into())
         }
         "/insert/jsonline" => {
-            let mut pushed = Pushed { rows: Vec::new(), dropped: Vec::new(), status: 200 };
             // As the server: what can't be unpacked is lost behind a 200.
-            let plain = unpack(headers, body).unwrap_or_default();
-            jsonline(&plain, &params, &mut pushed);
-            Ok(pushed)
+            jsonline(&unpack(headers, body).unwrap_or_default(), &params, pushed);
+            Ok(())
         }
-        _ => Err(bad(format!("unsupported path requested: {path:?}"))),
+        _ => Err(format!("unsupported path requested: {path:?}")),
     }
 }
 
 fn tenant(headers: &HeaderMap, name: &str) -> Result<u32, Refused> {
     let Some(value) = headers.get(name) else { return Ok(0) };
-    value.to_str().ok().and_then(|text| text.parse().ok()).ok_or_else(|| bad(format!("cannot parse {name}")))
+    value.to_str().ok().and_then(|text| text.parse().ok()).ok_or_else(|| format!("cannot parse {name}"))
 }
 
-fn list(query: &str, key: &str) -> Vec<String> {
-    let value =
-        query.split('&').find_map(|pair| pair.strip_prefix(key)?.strip_prefix('=')).unwrap_or_default();
+/// The names that a parameter lists.
+fn list(query: &str, key: &str) -> Option<Vec<String>> {
+    let value = query.split('&').find_map(|pair| pair.strip_prefix(key)?.strip_prefix('='))?;
     let decoded = percent_decode(value);
-    decoded.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect()
+    Some(decoded.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect())
 }
 
 fn percent_decode(text: &str) -> String {
@@ -184,7 +210,7 @@ fn loki(mut body: &[u8], params: &Params, pushed: &mut Pushed) -> Option<()> {
                 }
             }
             fields.push(("_msg".into(), message));
-            pushed.add(if time == 0 { now() } else { time }, fields, params);
+            pushed.add(if time == 0 { now() } else { time }, fields, params, labels.len());
         }
     }
     Some(())
@@ -225,17 +251,12 @@ fn jsonline(body: &[u8], params: &Params, pushed: &mut Pushed) {
             pushed.dropped.push(format!("line of {} bytes", line.len()));
             continue;
         }
-        let Ok(serde_json::Value::Object(object)) = serde_json::from_slice(line) else {
+        let Ok(object) = serde_json::from_slice::<Object>(line) else {
             pushed.dropped.push("line that is no JSON object".into());
             continue;
         };
-        let mut fields: Vec<(String, String)> = object
-            .into_iter()
-            .map(|(name, value)| match value {
-                serde_json::Value::String(text) => (name, text),
-                other => (name, other.to_string()),
-            })
-            .collect();
+        let mut fields = Vec::new();
+        flatten("", object, &mut fields);
         let place = fields.iter().position(|(name, _)| params.time_fields.contains(name));
         let Some(time) = place.and_then(|place| std::mem::take(&mut fields[place].1).parse().ok()) else {
             pushed.dropped.push("line without an integer time".into());
@@ -246,13 +267,19 @@ fn jsonline(body: &[u8], params: &Params, pushed: &mut Pushed) {
         {
             fields[place].0 = "_msg".into();
         }
-        pushed.add(time, fields, params);
+        pushed.add(time, fields, params, 0);
     }
 }
 
 impl Pushed {
-    /// Keeps a row, unless the server would drop it without a word.
-    fn add(&mut self, time: i64, fields: Vec<(String, String)>, params: &Params) {
+    /// Of a request that waited in vain for its turn.
+    pub(super) fn of_no_turn(path: &str) -> Self {
+        let status = if path == "/insert/jsonline" { 200 } else { 503 };
+        Self { status, why: "cannot process insert request".into(), ..Self::default() }
+    }
+
+    /// Keeps a row, unless the server would drop it without a word. The first `labels` fields are labels.
+    fn add(&mut self, time: i64, fields: Vec<(String, String)>, params: &Params, labels: usize) {
         let size = 48 + fields.iter().map(|(name, value)| 6 + name.len() + value.len()).sum::<usize>();
         let why = if fields.len() > 1000 {
             Some(format!("{} fields", fields.len()))
@@ -266,21 +293,70 @@ impl Pushed {
         if let Some(why) = why {
             return self.dropped.push(why);
         }
-        let mut kept = BTreeMap::new();
-        for (name, value) in fields.into_iter().filter(|(_, value)| !value.is_empty()) {
+        let (mut kept, mut stream) = (BTreeMap::new(), BTreeMap::new());
+        let mut twice = None;
+        for (at, (name, value)) in fields.into_iter().enumerate().filter(|(_, (_, value))| !value.is_empty())
+        {
             let name = if name.is_empty() { "_msg".to_owned() } else { name };
+            let is_of_stream = match &params.stream_fields {
+                Some(names) => names.contains(&name),
+                None => at < labels,
+            };
+            if is_of_stream && stream.insert(name.clone(), value.clone()).is_some() {
+                twice = Some(format!("a row has the stream field {name:?} twice"));
+            }
             if let Some(former) = kept.insert(name.clone(), value) {
                 self.dropped.push(format!("field {name} given twice, {former:?} lost"));
             }
         }
-        let stream = params
-            .stream_fields
-            .iter()
-            .filter_map(|name| Some((name.clone(), kept.get(name)?.clone())))
-            .collect();
         kept.entry("_msg".into()).or_insert_with(|| "missing _msg field".into());
+        if params.is_cluster && (twice.is_some() || native_size(&kept, &stream) > MAX_ROW) {
+            return self.dropped.push(twice.unwrap_or_else(|| "row too large for a cluster".into()));
+        }
+        self.fatal = self.fatal.take().or(twice);
         self.rows.push(Row { stream, time, fields: kept, tenant: params.tenant });
     }
+
+    /// Drops what the server drops of a stream's block, here the rows of one request in the order of time: once a row
+    /// would take the block's names beyond their limit, this row and all that follow.
+    fn keep_what_a_block_holds(&mut self) {
+        let mut order: Vec<usize> = (0..self.rows.len()).collect();
+        order.sort_by_key(|&at| self.rows[at].time);
+        let mut blocks: BTreeMap<_, Block> = BTreeMap::new();
+        let mut vanished = BTreeSet::new();
+        for at in order {
+            let row = &self.rows[at];
+            let block = blocks.entry((&row.stream, row.tenant)).or_default();
+            if block.is_full || block.names.len() + row.fields.len() > MAX_NAMES_PER_BLOCK {
+                block.is_full = true;
+                vanished.insert(at);
+            } else {
+                block.names.extend(row.fields.keys());
+            }
+        }
+        let mut at = 0..;
+        self.rows.retain(|_| at.next().is_some_and(|at| !vanished.contains(&at)));
+        let rule = format!("row beyond {MAX_NAMES_PER_BLOCK} names of its stream's block");
+        self.dropped.extend(vanished.iter().map(|_| rule.clone()));
+    }
+}
+
+/// The names of a stream's block.
+#[derive(Default)]
+struct Block<'r> {
+    names: BTreeSet<&'r String>,
+    is_full: bool,
+}
+
+/// The size of a row on its way to a storage node: tenant, stream, time, and all fields, those of the stream again.
+fn native_size(fields: &BTreeMap<String, String>, stream: &BTreeMap<String, String>) -> usize {
+    let counted = |bytes: usize| bytes + 1 + (bytes.max(1).ilog2() / 7) as usize;
+    let size = |fields: &BTreeMap<String, String>| {
+        let name = |name: &str| if name == "_msg" { 0 } else { name.len() };
+        let pairs = fields.iter().map(|(key, value)| counted(name(key)) + counted(value.len()));
+        counted(fields.len()) - fields.len() + pairs.sum::<usize>()
+    };
+    8 + counted(size(stream)) + 8 + size(fields)
 }
 
 fn now() -> i64 {

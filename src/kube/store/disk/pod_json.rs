@@ -25,6 +25,7 @@ pub(super) fn write(pod: &Pod) -> serde_json::Result<Vec<u8>> {
             name: pod.meta.name.as_deref(),
             namespace: pod.meta.namespace.as_deref(),
             uid: pod.meta.uid.as_deref(),
+            creation_timestamp: pod.created.map(|time| time.to_string()),
             labels: pod.labels.as_ref().map(Json),
             annotations: pod.annotations.as_ref().map(Json),
             owner_references: pod.owner_references.as_ref().map(Json),
@@ -50,7 +51,10 @@ pub(super) fn write(pod: &Pod) -> serde_json::Result<Vec<u8>> {
 /// The containers of a kind that have no status yet.
 fn named(pod: &Pod, kind: Kind) -> Vec<OutName<'_>> {
     let of_kind = pod.containers.iter().filter(|container| container.kind == kind);
-    of_kind.filter(|container| container.restarts.is_none()).map(|c| OutName { name: &c.name }).collect()
+    of_kind
+        .filter(|container| container.restarts.is_none())
+        .map(|c| OutName { name: &c.name, image: c.image.as_deref() })
+        .collect()
 }
 
 /// Those of a kind that have one.
@@ -81,6 +85,8 @@ struct OutMeta<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     uid: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    creation_timestamp: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     labels: Option<Json<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     annotations: Option<Json<'a>>,
@@ -104,6 +110,8 @@ struct OutSpec<'a> {
 #[derive(Serialize)]
 struct OutName<'a> {
     name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    image: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -223,12 +231,12 @@ mod tests {
     fn what_is_read_back_is_what_was_written() {
         let full = serde_json::json!({
             "metadata": {
-                "name": "web-0", "namespace": "shop", "uid": "1-2",
+                "name": "web-0", "namespace": "shop", "uid": "1-2", "creationTimestamp": "2026-01-01T00:00:00Z",
                 "labels": {"app": "web", "grün": "\u{1f600}\"\\\n"},
                 "annotations": {"kubernetes.io/config.mirror": "x", "empty": ""},
                 "ownerReferences": [{"kind": "ReplicaSet", "name": "web", "controller": true, "n": [-1, 2.5, null]}],
             },
-            "spec": {"nodeName": "n1", "containers": [{"name": "main"}, {"name": "late"}]},
+            "spec": {"nodeName": "n1", "containers": [{"name": "main"}, {"name": "late", "image": "late:1"}]},
             "status": {
                 "phase": "Running", "podIP": "10.0.0.7", "podIPs": [{"ip": "10.0.0.7"}, {"ip": "fd00::7"}],
                 "startTime": "2026-01-01T00:00:00Z",
