@@ -208,7 +208,7 @@ fn record(chunk: &mut Vec<u8>, number: usize) {
 }
 
 fn config() -> store::Config {
-    store::Config { delete_grace: Duration::from_secs(60), namespaces: false }
+    store::Config { delete_grace: Duration::from_secs(60), namespaces: false, ..Default::default() }
 }
 
 fn known(pods: usize) -> (Writer, Store) {

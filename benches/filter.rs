@@ -49,7 +49,11 @@ fn tag(number: usize) -> String {
 }
 
 fn known(pods: usize) -> Store {
-    let config = store::Config { delete_grace: std::time::Duration::from_secs(60), namespaces: false };
+    let config = store::Config {
+        delete_grace: std::time::Duration::from_secs(60),
+        namespaces: false,
+        ..Default::default()
+    };
     let (writer, store) = store::channel(config);
     writer.begin_list();
     (0..pods).for_each(|number| writer.apply(pod(number)));
@@ -189,7 +193,11 @@ fn resolve_a_known_tag(bencher: Bencher<'_, '_>) {
 
 #[divan::bench]
 fn apply_a_changed_pod_among_10_000(bencher: Bencher<'_, '_>) {
-    let config = store::Config { delete_grace: std::time::Duration::from_secs(60), namespaces: false };
+    let config = store::Config {
+        delete_grace: std::time::Duration::from_secs(60),
+        namespaces: false,
+        ..Default::default()
+    };
     let (writer, _store) = store::channel(config);
     writer.begin_list();
     (0..10_000).for_each(|number| writer.apply(pod(number)));
@@ -207,7 +215,11 @@ fn apply_a_changed_pod_among_10_000(bencher: Bencher<'_, '_>) {
 fn known_pods(bencher: Bencher<'_, '_>) {
     let pods: Vec<String> = (0..1000).map(|number| varied::pod_json(number, "node-1")).collect();
     bencher.counter(ItemsCount::new(1000_usize)).bench_local(|| {
-        let config = store::Config { delete_grace: std::time::Duration::from_secs(60), namespaces: false };
+        let config = store::Config {
+            delete_grace: std::time::Duration::from_secs(60),
+            namespaces: false,
+            ..Default::default()
+        };
         let (writer, store) = store::channel(config);
         writer.begin_list();
         pods.iter().for_each(|pod| writer.apply(serde_json::from_str(pod).unwrap()));

@@ -29,7 +29,8 @@ fn a_trouble_is_told_once_with_what_to_do_and_so_is_its_end_and_never_the_token(
     let token = folder.path().join("token");
     fs::write(&token, "s3cret-t0ken").unwrap();
     let client = ClientConfig { url: server.url(), token_file: Some(token), ..ClientConfig::default() };
-    let store = store::Config { delete_grace: Duration::from_secs(60), namespaces: false };
+    let store =
+        store::Config { delete_grace: Duration::from_secs(60), namespaces: false, ..Default::default() };
     let config = WatchConfig::new(client, Node::Named("n1".into()), store);
     server.script(Verb::List, "pods", 3, Fault::Status(403));
     let _watch = PodWatch::shared(&config, &Owner { name: "filter:kube:kube.0".into(), level: 5 }).unwrap();

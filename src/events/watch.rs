@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tracing::{debug, info, warn};
 
 use super::{
-    api::{self, Api},
+    api::Api,
     cursor::Cursor,
     queue::{Batch, Queue},
     shape::{self, Event, Line},
@@ -21,8 +21,9 @@ use super::{
 };
 use crate::kube::api::{
     backoff::{self, Backoff},
+    error::Failure,
     lines::{self, Lines},
-    resource::{Failure, Stream},
+    resource::Stream,
 };
 
 /// How often what is history is forgotten.
@@ -74,7 +75,7 @@ impl Watcher {
                 // The normal end of a watch; but one that ends at once again and again is not normal.
                 Ok(Followed::Watched) if self.backoff.is_first() => continue,
                 Ok(Followed::Watched) => self.backoff.pause(None),
-                Err(failure) if api::is_expired(version.is_some(), &failure) => {
+                Err(failure) if failure.is_expired(version.is_some()) => {
                     info!("events {}: {failure}; listing them again", self.path);
                     self.cursor.expire();
                     if self.backoff.is_first() {

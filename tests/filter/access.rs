@@ -41,7 +41,9 @@ fn line_32_each_missing_permission_is_told_in_one_sentence_with_what_degrades() 
         let said = missing(&running);
         assert_eq!(said.len(), 2, "{}: {said:?}", host.name);
         assert!(
-            said[0].starts_with("the agent may not watch pods in all namespaces, so no pod is known"),
+            said[0].starts_with(
+                "the agent may not watch pods in all namespaces, so pods that no list names are looked up"
+            ),
             "{said:?}"
         );
         assert!(

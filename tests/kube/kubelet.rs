@@ -8,7 +8,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use flb_kube::kube::watch::{PodWatch, WatchConfig};
+use flb_kube::kube::{
+    store::LookupFor,
+    watch::{PodWatch, WatchConfig},
+};
 use flb_kube_testing::{
     apiserver::ApiServer,
     host::{FILTER, Host, each},
@@ -89,15 +92,15 @@ fn line_14_a_pod_that_the_last_answer_did_not_name_is_asked_for_sooner_and_rarel
     kubelet.set_pods([pod("shop", "web", "red"), pod("shop", "new", "blue")]);
     let named = Instant::now();
     wait("the new pod", || {
-        watch.store().missed("shop", "new");
-        (0..100).for_each(|n| watch.store().missed("shop", &format!("gone-{n}")));
+        watch.store().missed("shop", "new", LookupFor::Files);
+        (0..100).for_each(|n| watch.store().missed("shop", &format!("gone-{n}"), LookupFor::Files));
         team(&watch, "shop", "new", "blue")
     });
     assert!(named.elapsed() < Duration::from_secs(30));
     // Those that are gone are not asked for again for five seconds.
     let until = Instant::now() + Duration::from_secs(3);
     while Instant::now() < until {
-        (0..100).for_each(|n| watch.store().missed("shop", &format!("gone-{n}")));
+        (0..100).for_each(|n| watch.store().missed("shop", &format!("gone-{n}"), LookupFor::Files));
     }
     let requests = kubelet.requests();
     assert!((2..=3).contains(&requests.len()), "{requests:?}");
@@ -120,7 +123,7 @@ fn line_14_a_pod_whose_name_another_had_is_asked_for_sooner_by_its_uid() {
     };
     assert!(run("u-1") && !run("u-2"));
     wait("the new pod", || {
-        watch.store().mistaken("shop", "db-0");
+        watch.store().request_refresh("shop", "db-0", LookupFor::Files);
         run("u-2")
     });
     assert!(run("u-1"), "the last lines of the one before");

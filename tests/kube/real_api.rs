@@ -55,7 +55,7 @@ fn config(kubernetes: &Kubernetes, node: &str, token_file: &Path) -> WatchConfig
         token_file: Some(token_file.to_owned()),
         ..ClientConfig::default()
     };
-    let store = store::Config { delete_grace: Duration::ZERO, namespaces: false };
+    let store = store::Config { delete_grace: Duration::ZERO, namespaces: false, ..Default::default() };
     WatchConfig::new(client, Node::Named(node.into()), store)
 }
 
@@ -194,7 +194,7 @@ fn rights_that_come_late_and_a_token_that_is_rotated_are_taken_up() {
     fs::copy(kubernetes.nobody_token_file(), &token).unwrap();
     let refused = failures();
     wait("a token without rights to be refused", || failures() > refused);
-    assert!(!watch.store().is_synced());
+    assert!(watch.store().is_empty());
     let binding = json!({
         "metadata": { "name": "late" },
         "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "flb-kube" },
@@ -321,4 +321,23 @@ fn a_server_that_crashes_and_a_cluster_that_is_made_anew_are_followed_on() {
     wait("a pod of the new cluster", || knows(&watch, name, "anew"));
     rig.until_named("anew");
     rig.stop();
+}
+
+#[test]
+fn a_server_that_crashes_costs_no_list() {
+    let name = "no-list";
+    let Some(programs) = programs(name) else { return };
+    let mut kubernetes = Kubernetes::start(&programs);
+    namespace(&kubernetes, name);
+    let create = |kubernetes: &Kubernetes, what: &str| {
+        kubernetes.api().create(&pods(name), &pod(what, "crash-2"));
+    };
+    create(&kubernetes, "before");
+    let watch = synced(&config(&kubernetes, "crash-2", &kubernetes.reader_token_file()));
+    wait("the first pod", || knows(&watch, name, "before"));
+    kubernetes.crash();
+    create(&kubernetes, "after");
+    wait("a pod after the crash", || knows(&watch, name, "after"));
+    let lists = || watch.counters().lists.load(Ordering::Relaxed);
+    assert_eq!(lists(), 1);
 }

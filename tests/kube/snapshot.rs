@@ -10,11 +10,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use flb_kube::kube::{store::disk::keeper::Settings, watch::WatchConfig};
+use flb_kube::kube::{
+    store::{LookupFor, disk::keeper::Settings},
+    watch::{Node, WatchConfig},
+};
 use flb_kube_testing::{
     apiserver::{self, ApiServer, Verb},
     host::{FILTER, Host, Running, each},
-    watching::{self, knows, start, synced, team, wait},
+    watching::{self, file, knows, start, synced, team, wait},
 };
 use rusqlite::{Connection, OpenFlags};
 use serde_json::{Value, json};
@@ -88,6 +91,27 @@ fn line_15_pods_that_went_while_the_agent_was_down_are_known_for_the_grace_time_
     let run = |uid: &str| watch.store().lookup_run("shop", "db-0", Some(uid)).unwrap();
     assert!(run("of db-0").labels.as_ref().unwrap().contains("red"));
     assert!(run("of the next").labels.as_ref().unwrap().contains("blue"));
+}
+
+#[test]
+fn without_a_node_name_what_the_file_knew_outlasts_the_grace_time_and_a_look_up_renews_it() {
+    let (server, folder) = (ApiServer::start(), tempfile::tempdir().unwrap());
+    let mut config = config(&server, folder.path());
+    config.store.delete_grace = Duration::from_millis(100);
+    server.put(pod("web", "red"));
+    drop(synced(&config));
+    let (_dir, namespace_file) = file("shop");
+    config.node = Node::OfPod { name: "no-such-pod".into(), namespace_file };
+    let watch = synced(&config);
+    wait("what the file knows", || knows(&watch, "web"));
+    // Longer than the grace time, and the sweeps after it.
+    std::thread::sleep(Duration::from_millis(800));
+    assert!(team(&watch, "web", "red"));
+    let mut next = pod("web", "blue");
+    next["metadata"]["uid"] = json!("of the next");
+    server.put(next);
+    watch.store().request_refresh("shop", "web", LookupFor::Files);
+    wait("the look-up", || team(&watch, "web", "blue"));
 }
 
 #[test]

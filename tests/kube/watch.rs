@@ -12,7 +12,7 @@ use flb_kube_testing::{
 };
 
 #[test]
-fn any_number_of_look_ups_costs_one_list_by_pages_and_one_watch() {
+fn any_number_of_look_ups_costs_one_list_from_the_servers_memory_and_one_watch() {
     let server = ApiServer::start();
     server.put_all((0..1_200).map(|number| pod(&format!("web-{number:04}"), "n1", "red")));
     let watch = synced(&config(&server));
@@ -21,12 +21,10 @@ fn any_number_of_look_ups_costs_one_list_by_pages_and_one_watch() {
         assert!(knows(&watch, &format!("web-{:04}", number % 1_200)));
     }
     let lists = server.requests_of(Verb::List, "pods");
-    assert_eq!(lists.len(), 3, "1200 pods are three pages of 500");
-    for list in &lists {
-        assert_eq!(list.param("fieldSelector"), Some("spec.nodeName=n1"));
-        assert_eq!(list.param("limit"), Some("500"));
-    }
-    assert_eq!(server.requests().len(), 4);
+    assert_eq!(lists.len(), 1);
+    assert_eq!(lists[0].param("fieldSelector"), Some("spec.nodeName=n1"));
+    assert_eq!((lists[0].param("resourceVersion"), lists[0].param("limit")), (Some("0"), None));
+    assert_eq!(server.requests().len(), 2);
     let watches = server.requests_of(Verb::Watch, "pods");
     assert_eq!(watches[0].param("fieldSelector"), Some("spec.nodeName=n1"));
     assert_eq!(watches[0].param("allowWatchBookmarks"), Some("true"));
@@ -96,13 +94,14 @@ fn line_33_after_410_a_new_list_keeps_the_known_and_lets_the_deleted_linger() {
 fn a_list_whose_pages_expire_is_taken_whole() {
     let server = ApiServer::start();
     server.put_all((0..600).map(|number| pod(&format!("web-{number}"), "n1", "red")));
+    server.script(Verb::List, "pods", 1, Fault::Status(400));
     server.script(Verb::List, "pods", 1, Fault::Split(4096));
     server.script(Verb::List, "pods", 1, Fault::Status(410));
     let watch = synced(&config(&server));
     assert_eq!(watch.store().len(), 600);
     let limits: Vec<_> =
         server.requests_of(Verb::List, "pods").iter().map(|list| list.param("limit").is_some()).collect();
-    assert_eq!(limits, [true, true, false]);
+    assert_eq!(limits, [false, true, true, false], "a server that takes no version, then pages, then all");
 }
 
 #[test]
@@ -259,6 +258,79 @@ fn the_pause_that_a_server_asks_for_is_kept() {
     let _watch = synced(&config(&server));
     let lists = server.requests_of(Verb::List, "pods");
     assert!(lists[1].at - lists[0].at >= Duration::from_secs(2));
+}
+
+#[test]
+fn an_outage_of_any_length_costs_no_list() {
+    let faults = [
+        None,
+        Some(Fault::Status(503)),
+        Some(Fault::TooMany(0)),
+        Some(Fault::in_stream(500, "InternalError")),
+    ];
+    each(faults, |fault| {
+        let server = ApiServer::start();
+        server.put(pod("web", "n1", "red"));
+        let watch = synced(&config(&server));
+        server.wait_for(Verb::Watch, "pods", 1);
+        match &fault {
+            Some(fault) => {
+                server.script(Verb::Watch, "pods", 5, fault.clone());
+                server.cut();
+            }
+            None => server.set_down(true),
+        }
+        wait("five failures", || watch.counters().failures.load(Ordering::Relaxed) >= 5);
+        server.put(pod("web", "n1", "blue"));
+        server.set_down(false);
+        wait("the edit", || team(&watch, "web", "blue"));
+        assert_eq!(server.count(Verb::List, "pods"), 1, "{fault:?}");
+    });
+}
+
+#[test]
+fn a_new_list_is_not_older_than_what_is_known_and_asks_for_no_version_where_the_server_is_behind_it() {
+    let server = ApiServer::start();
+    server.put_all((0..600).map(|number| pod(&format!("web-{number}"), "n1", "red")));
+    let watch = synced(&config(&server));
+    server.wait_for(Verb::Watch, "pods", 1);
+    server.script(Verb::Watch, "pods", 1, Fault::Status(410));
+    server.script(Verb::List, "pods", 1, Fault::Status(504));
+    server.cut();
+    server.wait_for(Verb::Watch, "pods", 3);
+    assert_eq!(watch.store().len(), 600);
+    let asked = |key: &str| -> Vec<_> {
+        let lists = server.requests_of(Verb::List, "pods");
+        lists.iter().map(|list| list.param(key).map(str::to_owned)).collect()
+    };
+    let is_set = |key: &str| asked(key).iter().map(Option::is_some).collect::<Vec<_>>();
+    assert_eq!(asked("resourceVersion")[..2], [Some("0".into()), Some("601".into())]);
+    assert_eq!(asked("resourceVersionMatch")[1].as_deref(), Some("NotOlderThan"));
+    assert_eq!(is_set("resourceVersion"), [true, true, false, false]);
+    assert_eq!(is_set("limit"), [false, false, true, true], "pages of 500 only where they cost nothing more");
+    assert_eq!(is_set("continue"), [false, false, false, true]);
+}
+
+#[test]
+fn an_object_of_a_list_that_can_not_be_read_keeps_what_was_known_of_it() {
+    let server = ApiServer::start();
+    server.put_all(["one", "two", "gone"].map(|name| pod(name, "n1", "red")));
+    let mut config = config(&server);
+    config.store.delete_grace = Duration::from_millis(100);
+    let watch = synced(&config);
+    server.wait_for(Verb::Watch, "pods", 1);
+    server.set_down(true);
+    for name in ["one", "two"] {
+        let mut bad = pod(name, "n1", "blue");
+        bad["status"]["phase"] = serde_json::json!({"no": "text"});
+        server.put(bad);
+    }
+    server.delete("pods", "shop", "gone");
+    server.compact();
+    server.set_down(false);
+    wait("the end of the grace time", || !knows(&watch, "gone"));
+    assert!(team(&watch, "one", "red") && team(&watch, "two", "red"));
+    assert_eq!(watch.counters().bad_lines.load(Ordering::Relaxed), 2);
 }
 
 #[test]

@@ -6,7 +6,10 @@ use std::{
 };
 
 use flb_kube::{
-    kube::watch::{Node, PodWatch},
+    kube::{
+        store::LookupFor,
+        watch::{Node, PodWatch},
+    },
     runtime::Owner,
 };
 use flb_kube_testing::{
@@ -20,10 +23,10 @@ fn line_23_twenty_thousand_lines_of_a_pod_that_is_gone_cost_one_request() {
     let server = ApiServer::start();
     let watch = synced(&config(&server));
     for _ in 0..20_000 {
-        watch.store().missed("shop", "gone");
+        watch.store().missed("shop", "gone", LookupFor::Files);
     }
     server.wait_for(Verb::Get, "pods", 1);
-    watch.store().missed("shop", "gone-too");
+    watch.store().missed("shop", "gone-too", LookupFor::Files);
     server.wait_for(Verb::Get, "pods", 2);
     let asked: Vec<_> = server.requests_of(Verb::Get, "pods").into_iter().map(|seen| seen.path).collect();
     assert_eq!(asked, ["/api/v1/namespaces/shop/pods/gone", "/api/v1/namespaces/shop/pods/gone-too"]);
@@ -35,7 +38,7 @@ fn look_ups_of_many_unknown_pods_are_spread_over_time() {
     let watch = synced(&config(&server));
     let started = Instant::now();
     for number in 0..20_000 {
-        watch.store().missed("shop", &format!("gone-{number}"));
+        watch.store().missed("shop", &format!("gone-{number}"), LookupFor::Files);
     }
     server.wait_for(Verb::Get, "pods", 5);
     let most = started.elapsed().as_millis() / 100 + 1;
@@ -47,9 +50,26 @@ fn a_pod_that_only_a_look_up_finds_is_known_from_then_on() {
     let server = ApiServer::start();
     server.put(pod("far", "n2", "red"));
     let watch = synced(&config(&server));
-    watch.store().missed("shop", "far");
+    watch.store().missed("shop", "far", LookupFor::Records);
     wait("the look-up", || knows(&watch, "far"));
     assert_eq!(watch.counters().found.load(Ordering::Relaxed), 1);
+}
+
+#[test]
+fn a_file_of_this_node_never_means_a_pod_that_runs_on_another() {
+    let server = ApiServer::start();
+    server.put(pod("moved", "n2", "red"));
+    let watch = synced(&config(&server));
+    watch.store().missed("shop", "moved", LookupFor::Files);
+    server.put(pod("later", "n1", "red"));
+    server.wait_for(Verb::Get, "pods", 1);
+    watch.store().missed("shop", "gone", LookupFor::Files);
+    server.wait_for(Verb::Get, "pods", 2);
+    assert!(!knows(&watch, "moved"));
+    // For a record of another node's it is the right one.
+    watch.store().missed("shop", "moved", LookupFor::Records);
+    wait("the look-up", || knows(&watch, "moved"));
+    assert!(watch.store().is_elsewhere(&watch.store().lookup("shop", "moved").unwrap()));
 }
 
 #[test]
@@ -60,7 +80,7 @@ fn an_outage_does_not_put_off_the_look_ups_after_it() {
     server.script(Verb::Get, "pods", 4, Fault::Status(503));
     // As records do, again and again. Pods that don't exist are asked for after 5, 10, 20 and 40 seconds.
     wait("the look-up", || {
-        watch.store().missed("shop", "far");
+        watch.store().missed("shop", "far", LookupFor::Records);
         knows(&watch, "far")
     });
     assert_eq!(server.count(Verb::Get, "pods"), 5);
@@ -71,9 +91,9 @@ fn a_name_that_no_pod_can_have_is_never_asked_for() {
     let server = ApiServer::start();
     server.put(pod("far", "n2", "red"));
     let watch = synced(&config(&server));
-    watch.store().missed("shop", "../../../version");
-    watch.store().missed("..", "secrets");
-    watch.store().missed("shop", "far");
+    watch.store().missed("shop", "../../../version", LookupFor::Files);
+    watch.store().missed("..", "secrets", LookupFor::Files);
+    watch.store().missed("shop", "far", LookupFor::Records);
     wait("the look-up after them", || knows(&watch, "far"));
     assert_eq!(server.count(Verb::Get, "pods"), 1);
     assert_eq!(server.requests().len(), 3, "{:?}", server.requests());
@@ -167,7 +187,7 @@ fn without_a_node_name_pods_are_looked_up_one_by_one_and_never_the_whole_cluster
     let mut config = config(&server);
     config.node = Node::OfPod { name: "no-such-pod".into(), namespace_file };
     let watch = synced(&config);
-    watch.store().missed("shop", "web");
+    watch.store().missed("shop", "web", LookupFor::Files);
     wait("the look-up", || knows(&watch, "web"));
     assert_eq!(server.count(Verb::List, "pods"), 0);
     server.put(pod("no-such-pod", "n1", "red"));
@@ -197,4 +217,38 @@ fn a_url_that_is_none_is_refused_at_the_start() {
     config.client.url = "https://me:secret@api-server:6443".into();
     let said = PodWatch::shared(&config, &owner).err().unwrap().to_string();
     assert!(said.contains("kube_token_file") && !said.contains("secret"), "{said}");
+}
+
+#[test]
+fn where_pods_may_be_got_and_not_listed_they_are_looked_up_one_by_one() {
+    let server = ApiServer::start();
+    server.put(pod("web", "n1", "red"));
+    server.script(Verb::List, "pods", usize::MAX, Fault::Status(403));
+    let watch = start(&config(&server));
+    wait("a sync without the list", || watch.store().is_synced());
+    watch.store().missed("shop", "web", LookupFor::Files);
+    wait("the look-up", || knows(&watch, "web"));
+}
+
+#[test]
+fn where_pods_may_be_listed_and_not_watched_new_ones_are_looked_up() {
+    let server = ApiServer::start();
+    server.script(Verb::Watch, "pods", usize::MAX, Fault::Status(403));
+    let watch = synced(&config(&server));
+    server.put(pod("web", "n1", "red"));
+    watch.store().missed("shop", "web", LookupFor::Files);
+    wait("the look-up", || knows(&watch, "web"));
+    assert_eq!(server.count(Verb::Get, "pods"), 1);
+}
+
+#[test]
+fn an_aggregator_that_may_not_list_pods_looks_them_up_too() {
+    let server = ApiServer::start();
+    server.put(pod("web", "n1", "red"));
+    server.script(Verb::List, "pods", usize::MAX, Fault::Status(403));
+    let mut config = config(&server);
+    config.node = Node::All;
+    let watch = synced(&config);
+    watch.store().missed("shop", "web", LookupFor::Files);
+    wait("the look-up", || knows(&watch, "web"));
 }

@@ -40,7 +40,8 @@ pub fn config(server: &ApiServer) -> WatchConfig {
         connect_timeout: Duration::from_millis(500),
         ..ClientConfig::default()
     };
-    let store = store::Config { delete_grace: Duration::from_secs(60), namespaces: false };
+    let store =
+        store::Config { delete_grace: Duration::from_secs(60), namespaces: false, ..Default::default() };
     WatchConfig::new(client, Node::Named("n1".into()), store)
 }
 

@@ -7,10 +7,7 @@ use serde::Deserialize;
 use serde_json::json;
 use tracing::{debug, warn};
 
-use crate::kube::api::{
-    backoff::Backoff,
-    resource::{Failure, Resource},
-};
+use crate::kube::api::{backoff::Backoff, error::Failure, resource::Resource};
 
 /// Something that an option needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,7 +27,7 @@ pub async fn check(client: kube::Client, needs: &[Need]) {
     loop {
         match missing(&reviews, needs).await {
             Ok(missing) => return tell(&missing),
-            Err(failure) if is_lasting(&failure) => {
+            Err(failure) if failure.is_lasting() => {
                 return debug!("permissions: the API server does not tell what is granted: {failure}");
             }
             Err(failure) => {
@@ -45,15 +42,6 @@ fn tell(missing: &[String]) {
     missing.iter().for_each(|sentence| warn!("{sentence}"));
     if missing.is_empty() {
         debug!("permissions: all that the options need are granted");
-    }
-}
-
-/// Whether asking again is in vain.
-fn is_lasting(failure: &Failure) -> bool {
-    match failure {
-        Failure::Refused { code, .. } => (400..500).contains(code) && *code != 429,
-        Failure::NoAnswer(_) => false,
-        Failure::Unreadable(_) => true,
     }
 }
 

@@ -20,11 +20,13 @@ use hyper::{
 };
 use kube::client::Body;
 use rustls::pki_types::ServerName;
-use thiserror::Error;
 
 use crate::{
     http::{self, causes},
-    kube::api::timeout_body::Watched,
+    kube::api::{
+        error::{BadConfig, NoAnswer},
+        timeout_body::TimeoutBody,
+    },
     stamp::Stamp,
     tls::Tls,
     token::Bearer,
@@ -93,54 +95,6 @@ impl Default for ClientConfig {
     }
 }
 
-/// Settings with which no request can be made.
-#[derive(Debug, Error)]
-pub enum BadConfig {
-    /// The URL can't be an API server's.
-    #[error(
-        "'{url}' is no URL of an API server: {reason}; write http:// or https://, a host, and if need be a port"
-    )]
-    Url {
-        /// The URL.
-        url: String,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// The TLS name is no name.
-    #[error("'{0}' can't be the name in a certificate; write a DNS name or an IP address")]
-    Vhost(String),
-}
-
-/// Why no answer came.
-#[derive(Debug, Error)]
-pub enum NoAnswer {
-    /// No connection, or it broke before the answer began.
-    #[error("{server}: {cause}")]
-    Unreachable {
-        /// The server.
-        server: String,
-        /// What went wrong, down to the root.
-        cause: String,
-    },
-    /// The answer did not begin in time.
-    #[error("{server}: no answer within {}s", .limit.as_secs_f32())]
-    Late {
-        /// The server.
-        server: String,
-        /// The limit.
-        limit: Duration,
-    },
-    /// The answer stopped coming.
-    #[error("the answer stalled: nothing came for {}s", .0.as_secs_f32())]
-    Stalled(Duration),
-    /// The answer broke off.
-    #[error("the answer broke off: {0}")]
-    Broken(String),
-    /// The certificates can't be used.
-    #[error("{0}")]
-    Tls(String),
-}
-
 /// The way to one API server; clones share its connections and its token.
 #[derive(Debug, Clone)]
 pub struct Connection(Arc<Inner>);
@@ -198,7 +152,7 @@ impl Connection {
         kube::Client::new(Transport(self.clone()), "default")
     }
 
-    async fn answer(&self, request: Request<Body>) -> Result<Response<Watched>, NoAnswer> {
+    async fn answer(&self, request: Request<Body>) -> Result<Response<TimeoutBody>, NoAnswer> {
         let (parts, body) = request.into_parts();
         let again = body.try_clone();
         let token = self.0.token.as_ref();
@@ -227,7 +181,7 @@ impl Connection {
         body: Body,
         token: Option<HeaderValue>,
         pause_limit: Option<Duration>,
-    ) -> Result<Response<Watched>, NoAnswer> {
+    ) -> Result<Response<TimeoutBody>, NoAnswer> {
         let mut request = Request::new(body);
         *request.method_mut() = parts.method.clone();
         *request.uri_mut() = self.target(&parts.uri)?;
@@ -241,7 +195,7 @@ impl Connection {
         match tokio::time::timeout(limit, answer).await {
             Err(_) => Err(NoAnswer::Late { server: self.name(), limit }),
             Ok(Err(why)) => Err(NoAnswer::Unreachable { server: self.name(), cause: causes(&why) }),
-            Ok(Ok(response)) => Ok(response.map(|body| Watched::new(body, pause_limit))),
+            Ok(Ok(response)) => Ok(response.map(|body| TimeoutBody::new(body, pause_limit))),
         }
     }
 
@@ -339,7 +293,7 @@ fn in_cluster(host: &str, port: &str) -> String {
 pub(crate) struct Transport(Connection);
 
 impl tower_service::Service<Request<Body>> for Transport {
-    type Response = Response<Watched>;
+    type Response = Response<TimeoutBody>;
     type Error = NoAnswer;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
 

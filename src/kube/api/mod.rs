@@ -6,6 +6,7 @@
 pub mod access;
 pub mod backoff;
 pub mod connection;
+pub mod error;
 pub(crate) mod lines;
 mod list_items;
 pub mod resource;

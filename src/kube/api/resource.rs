@@ -4,12 +4,12 @@
 //! sentence with what the server said, and how long it asked to be left alone; an event that can't be read costs no
 //! other event; whatever comes, a bounded part of it is held.
 
-use std::{fmt::Display, marker::PhantomData, time::Duration};
+use std::{marker::PhantomData, time::Duration};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
 use hyper::{
-    Request, Response, StatusCode,
+    Request, Response,
     header::{ACCEPT, HeaderValue},
 };
 use kube::{
@@ -18,11 +18,11 @@ use kube::{
     core::{Status, WatchEvent},
 };
 use serde::{Deserialize, de::DeserializeOwned};
-use thiserror::Error;
 
 use crate::{
     http::{percent_encode, retry_after},
     kube::api::{
+        error::Failure,
         lines::{Line, Lines},
         list_items::Items,
     },
@@ -32,77 +32,6 @@ use crate::{
 const ERROR_LIMIT: usize = 64 << 10;
 /// A page is no longer: far more than a thousand usual objects.
 const PAGE_LIMIT: usize = 256 << 20;
-
-/// Why there is nothing to read.
-#[derive(Debug, Error)]
-pub enum Failure {
-    /// The server answered no.
-    #[error("the API server answers {code}: {message}")]
-    Refused {
-        /// The HTTP status.
-        code: u16,
-        /// What it says.
-        message: String,
-        /// How long to wait before the next try.
-        retry_after: Option<Duration>,
-    },
-    /// No answer, or one that broke off.
-    #[error("{0}")]
-    NoAnswer(String),
-    /// An answer that is not what it should be.
-    #[error("the answer can't be read: {0}")]
-    Unreadable(String),
-}
-
-impl Failure {
-    /// The HTTP status, if there is one.
-    pub fn code(&self) -> Option<u16> {
-        match self {
-            Self::Refused { code, .. } => Some(*code),
-            _ => None,
-        }
-    }
-
-    /// How long the server wants to be left alone.
-    pub fn retry_after(&self) -> Option<Duration> {
-        match self {
-            Self::Refused { retry_after, .. } => *retry_after,
-            _ => None,
-        }
-    }
-
-    /// The sentence, and what an operator can do about it who wants to do this with that.
-    pub fn explain(&self, verbs: &str, resource: &str) -> String {
-        match self.code() {
-            Some(401) => format!("{self}; check the token file and that the API server knows its issuer"),
-            Some(403) => format!("{self}; grant {verbs} on {resource} to the agent's service account"),
-            _ => self.to_string(),
-        }
-    }
-
-    pub(crate) fn unreadable(why: impl Display) -> Self {
-        Self::Unreadable(why.to_string())
-    }
-
-    pub(crate) fn from_status(status: Status, header: Option<Duration>) -> Self {
-        let asked = status.details.as_ref().map(|details| details.retry_after_seconds);
-        let asked = asked.filter(|seconds| *seconds > 0).map(|seconds| Duration::from_secs(seconds.into()));
-        let usual = || StatusCode::from_u16(status.code).ok()?.canonical_reason().map(str::to_owned);
-        let said = [status.message, status.reason].into_iter().find(|text| !text.is_empty());
-        let message = said.or_else(usual).unwrap_or_default();
-        Self::Refused { code: status.code, message, retry_after: header.or(asked) }
-    }
-}
-
-impl From<kube::Error> for Failure {
-    fn from(why: kube::Error) -> Self {
-        match why {
-            // The sentence of the transport, without what kube puts before it.
-            kube::Error::Service(why) => Self::NoAnswer(why.to_string()),
-            why => Self::NoAnswer(why.to_string()),
-        }
-    }
-}
 
 /// A page of a list.
 #[derive(Debug)]
@@ -117,6 +46,35 @@ pub struct Page<T> {
 #[derive(Deserialize)]
 struct Around {
     metadata: PageMeta,
+}
+
+/// An object of a list that can't be read.
+#[derive(Debug)]
+pub struct BadObject {
+    /// What is wrong with it.
+    pub failure: Failure,
+    /// Its namespace, if that much can be read and it lives in one.
+    pub namespace: Option<String>,
+    /// Its name, if that much can be read.
+    pub name: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Named {
+    metadata: Names,
+}
+
+#[derive(Default, Deserialize)]
+struct Names {
+    name: Option<String>,
+    namespace: Option<String>,
+}
+
+impl BadObject {
+    fn new(json: &[u8], failure: Failure) -> Self {
+        let Names { name, namespace } = parse::<Named>(json).map(|named| named.metadata).unwrap_or_default();
+        Self { failure, namespace, name }
+    }
 }
 
 /// What a page says of itself.
@@ -158,12 +116,13 @@ impl Resource {
     pub async fn each<T: DeserializeOwned>(
         &self,
         params: &ListParams,
-        mut each: impl FnMut(Result<T, Failure>),
+        mut each: impl FnMut(Result<T, BadObject>),
     ) -> Result<PageMeta, Failure> {
         let mut stream = Stream(self.send(self.request.list(params)).await?.into_body());
         let mut items = Items::default();
         while let Some(bytes) = stream.next().await {
-            items.push(&bytes?, |object| each(parse(object))).map_err(Failure::unreadable)?;
+            let object = |json: &[u8]| each(parse(json).map_err(|failure| BadObject::new(json, failure)));
+            items.push(&bytes?, object).map_err(Failure::unreadable)?;
         }
         let around = items.end().map_err(Failure::unreadable)?;
         Ok(parse::<Around>(&around)?.metadata)
@@ -178,7 +137,7 @@ impl Resource {
     pub async fn page<T: DeserializeOwned>(&self, params: &ListParams) -> Result<Page<T>, Failure> {
         let mut items = Vec::new();
         let metadata = self.each(params, |item| items.push(item)).await?;
-        Ok(Page { metadata, items: items.into_iter().collect::<Result<_, _>>()? })
+        Ok(Page { metadata, items: items.into_iter().collect::<Result<_, _>>().map_err(|bad| bad.failure)? })
     }
 
     /// One page of a list, as it came.

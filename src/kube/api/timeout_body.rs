@@ -12,21 +12,21 @@ use bytes::Bytes;
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use tokio::time::{Instant, Sleep};
 
-use crate::{http::causes, kube::api::connection::NoAnswer};
+use crate::{http::causes, kube::api::error::NoAnswer};
 
-/// An answer's body that fails when nothing comes for too long.
-pub(crate) struct Watched {
+/// Response body that fails when no data arrives within the limit.
+pub(crate) struct TimeoutBody {
     body: Incoming,
     limit: Option<(Duration, Pin<Box<Sleep>>)>,
 }
 
-impl Watched {
+impl TimeoutBody {
     pub(crate) fn new(body: Incoming, limit: Option<Duration>) -> Self {
         Self { body, limit: limit.map(|limit| (limit, Box::pin(tokio::time::sleep(limit)))) }
     }
 }
 
-impl HttpBody for Watched {
+impl HttpBody for TimeoutBody {
     type Data = Bytes;
     type Error = NoAnswer;
 

@@ -36,7 +36,7 @@ use crate::{
             container_ref::{ContainerRef, TagParser},
             tag,
         },
-        store::{Store, preload::Preload},
+        store::{LookupFor, Store, preload::Preload},
     },
     pace::{SharedPace, more},
     record::splice::treatment::Treatment,
@@ -83,6 +83,7 @@ pub struct Resolver {
     preload: Preload,
     store: Option<Store>,
     services: Option<Arc<Services>>,
+    named_by: LookupFor,
     shards: [RwLock<Shard>; SHARDS],
     hasher: RandomState,
     /// Which shard is next to forget what is unused, and when.
@@ -175,6 +176,7 @@ impl Resolver {
             preload,
             store,
             services: None,
+            named_by: LookupFor::Files,
             shards,
             hasher: RandomState::new(),
             sweep: Mutex::new((0, Instant::now())),
@@ -193,7 +195,13 @@ impl Resolver {
         self
     }
 
-    /// Shard the services of pods too.
+    /// Says whether tags or records name the pods; tags, unless it is said.
+    pub fn named_by(mut self, named_by: LookupFor) -> Self {
+        self.named_by = named_by;
+        self
+    }
+
+    /// Names the services of pods too.
     pub fn with_services(mut self, services: Option<Arc<Services>>) -> Self {
         self.services = services;
         self
@@ -274,7 +282,10 @@ impl Resolver {
         let mut found = Found::default();
         if self.pods() {
             let preloaded = self.preload.pod(&origin.namespace, &origin.pod);
-            let known = || store.and_then(|store| find::pod(store, origin));
+            let may_be = |pod: &Arc<Pod>| {
+                self.named_by == LookupFor::Records || !store.is_some_and(|store| store.is_elsewhere(pod))
+            };
+            let known = || store.and_then(|store| find::pod(store, origin)).filter(may_be);
             found.pod = preloaded.filter(|pod| find::meant(origin, Some(pod)).is_some());
             if found.pod.is_none() {
                 let doubted = before.and_then(|answer| answer.found.doubted.as_ref());
@@ -353,10 +364,12 @@ impl Resolver {
             return;
         };
         match &answer.found.pod {
-            None if answer.found.doubted.is_some() => store.mistaken(&origin.namespace, &origin.pod),
-            None => store.missed(&origin.namespace, &origin.pod),
+            None if answer.found.doubted.is_some() => {
+                store.request_refresh(&origin.namespace, &origin.pod, self.named_by);
+            }
+            None => store.missed(&origin.namespace, &origin.pod, self.named_by),
             Some(pod) if find::meant(origin, Some(pod)).is_none() => {
-                store.mistaken(&origin.namespace, &origin.pod);
+                store.request_refresh(&origin.namespace, &origin.pod, self.named_by);
             }
             Some(_) => {}
         }

@@ -9,7 +9,8 @@ use crate::{
 };
 
 fn known() -> (Writer, Resolver) {
-    let (writer, store) = channel(Config { delete_grace: Duration::from_secs(60), namespaces: false });
+    let (writer, store) =
+        channel(Config { delete_grace: Duration::from_secs(60), namespaces: false, ..Default::default() });
     writer.begin_list();
     writer.end_list();
     let form = TagForm::Kubelet("kube.".into());
@@ -69,8 +70,8 @@ fn a_tag_of_another_form_resolves_to_nothing() {
 async fn an_unknown_pod_is_wished_for_and_enriched_once_found() {
     let (writer, resolver) = known();
     assert!(!has(&resolver.resolve(&tag("web")).unwrap(), "labels"));
-    let wish = writer.next_wish().await;
-    writer.found(&wish, pod("web", "found"));
+    let request = writer.next_lookup().await;
+    writer.found(&request, pod("web", "found"));
     assert!(has(&resolver.resolve(&tag("web")).unwrap(), "found"));
 }
 
@@ -195,7 +196,7 @@ async fn a_pod_that_is_not_watched_is_asked_for_again_when_no_run_of_it_has_the_
             writer.apply(run("u1", &[(A, 0)], excluded()));
         } else {
             assert!(!resolver.resolve(&link(A)).unwrap().is_known);
-            writer.found(&writer.next_wish().await, run("u1", &[(A, 0)], excluded()));
+            writer.found(&writer.next_lookup().await, run("u1", &[(A, 0)], excluded()));
         }
         assert!(resolver.resolve(&link(A)).unwrap().drops_all());
         let early = resolver.resolve(&link(B)).unwrap();
@@ -203,10 +204,10 @@ async fn a_pod_that_is_not_watched_is_asked_for_again_when_no_run_of_it_has_the_
             !has(&early, "u1") && !early.drops_all(),
             "the first lines of the pod that took the name over"
         );
-        let wish = writer.next_wish().await;
+        let request = writer.next_lookup().await;
         match is_polled {
             true => writer.apply(run("u2", &[(B, 0)], serde_json::json!({}))),
-            false => writer.found(&wish, run("u2", &[(B, 0)], serde_json::json!({}))),
+            false => writer.found(&request, run("u2", &[(B, 0)], serde_json::json!({}))),
         }
         assert!(has(&resolver.resolve(&link(B)).unwrap(), "db:u2"));
         assert!(has(&resolver.resolve(&link(A)).unwrap(), "db:u1"));
@@ -217,10 +218,10 @@ async fn a_pod_that_is_not_watched_is_asked_for_again_when_no_run_of_it_has_the_
 async fn a_pod_that_is_still_the_same_when_asked_for_again_has_a_new_run() {
     let (writer, resolver) = known();
     resolver.resolve(&link(A));
-    writer.found(&writer.next_wish().await, run("u1", &[(A, 0)], serde_json::json!({})));
+    writer.found(&writer.next_lookup().await, run("u1", &[(A, 0)], serde_json::json!({})));
     assert!(!has(&resolver.resolve(&link(B)).unwrap(), "u1"));
-    let wish = writer.next_wish().await;
-    writer.found(&wish, run("u1", &[(A, 0)], serde_json::json!({})));
+    let request = writer.next_lookup().await;
+    writer.found(&request, run("u1", &[(A, 0)], serde_json::json!({})));
     assert!(has(&resolver.resolve(&link(B)).unwrap(), "u1"));
 }
 
@@ -258,7 +259,8 @@ fn an_unknown_pod_never_replaces_metadata_that_a_record_has() {
 
 #[test]
 fn a_name_that_was_cut_means_no_pod_before_the_first_list_is_complete() {
-    let (writer, store) = channel(Config { delete_grace: Duration::from_secs(60), namespaces: false });
+    let (writer, store) =
+        channel(Config { delete_grace: Duration::from_secs(60), namespaces: false, ..Default::default() });
     let form = TagForm::Kubelet("kube.".into());
     let resolver = Resolver::new(form, Layout::default(), Preload::default(), Some(store));
     let name = "p".repeat(252);

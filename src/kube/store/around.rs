@@ -18,6 +18,11 @@ impl Writer {
         }
     }
 
+    /// A namespace is listed and can't be read: what was known of it stays.
+    pub fn keep_namespace(&self, name: &str) {
+        self.0.namespaces.keep(name);
+    }
+
     /// A namespace is gone.
     pub fn delete_namespace(&self, name: &str) {
         self.0.namespaces.expire(name, self.0.grace(), |_| true);
@@ -28,6 +33,12 @@ impl Writer {
         self.0.namespaces.end(self.0.grace());
         self.0.changed(true);
         self.await_no_namespaces();
+    }
+
+    /// The first sync waits for the list of pods no more: it is refused, or there is none. Pods are looked up from now
+    /// on; what is known stays until a list says otherwise.
+    pub fn await_no_pods(&self) {
+        self.0.missing.send_if_modified(|missing| std::mem::take(&mut missing.pods));
     }
 
     /// The first sync waits for namespaces no more.
@@ -51,6 +62,11 @@ impl Writer {
         if let Some(name) = node.meta.name.clone() {
             self.0.changed(self.0.nodes.put(&name, node));
         }
+    }
+
+    /// A node is listed and can't be read: what was known of it stays.
+    pub fn keep_node(&self, name: &str) {
+        self.0.nodes.keep(name);
     }
 
     /// A node is gone.

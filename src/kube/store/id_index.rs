@@ -65,7 +65,7 @@ impl Ids {
 
     /// Forgets what is due.
     pub(crate) fn sweep(&self, now: Instant) {
-        self.owners.sweep(now);
+        self.owners.sweep(now, |_| false);
     }
 
     /// The key and the uid of the pod that an id belongs to.

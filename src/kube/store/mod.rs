@@ -7,13 +7,14 @@ mod around;
 pub mod disk;
 mod id_index;
 mod lookup_queue;
+mod lookups;
 pub mod preload;
 mod table;
 
 use std::{
     collections::HashMap,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -21,25 +22,51 @@ use std::{
 
 use tokio::sync::watch;
 
-pub use crate::kube::store::lookup_queue::Wish;
+pub use crate::kube::store::lookup_queue::{LookupFor, LookupRequest};
 use crate::kube::{
     object::{
         node::NodeMeta,
         pod::{Namespace, Pod},
     },
-    store::{id_index::Ids, lookup_queue::Wishes, table::Table},
+    store::{id_index::Ids, lookup_queue::LookupQueue, table::Table},
 };
 
-/// How long a pod that was looked up, and is not watched, stays known.
-const LOOKED_UP_FOR: Duration = Duration::from_secs(600);
-
 /// How a store behaves.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Config {
     /// How long a deleted pod stays known.
     pub delete_grace: Duration,
     /// Whether namespaces are watched too, and so belong to a complete first sync.
     pub namespaces: bool,
+    /// What is not kept of pods.
+    pub unshown: Unshown,
+}
+
+/// Which parts of pods no record shows, so that none is kept. What annotations ask for is kept in any case.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct Unshown {
+    /// Labels.
+    pub labels: bool,
+    /// Annotations.
+    pub annotations: bool,
+    /// Owner references.
+    pub owner_references: bool,
+}
+
+impl Unshown {
+    /// A pod without what is not kept of it: these parts, and its version, which moves with every heartbeat.
+    fn strip(self, pod: &mut Pod) {
+        pod.meta.resource_version = None;
+        if self.labels {
+            pod.labels = None;
+        }
+        if self.annotations {
+            pod.annotations = None;
+        }
+        if self.owner_references {
+            pod.owner_references = None;
+        }
+    }
 }
 
 /// Makes the two ends of a store.
@@ -49,11 +76,12 @@ pub fn channel(config: Config) -> (Writer, Store) {
         ids: Ids::new(),
         namespaces: Table::new(),
         nodes: Table::new(),
-        wishes: Wishes::default(),
-        grants_wishes: AtomicBool::new(true),
+        requests: LookupQueue::default(),
+        looks_up: AtomicBool::new(true),
         generation: AtomicU64::new(1),
         missing: watch::Sender::new(Missing { pods: true, namespaces: config.namespaces, nodes: false }),
         polled: AtomicBool::new(false),
+        node: OnceLock::new(),
         config,
     });
     (Writer(Arc::clone(&inner)), Store(inner))
@@ -65,12 +93,14 @@ struct Inner {
     ids: Ids,
     namespaces: Table<Namespace>,
     nodes: Table<NodeMeta>,
-    wishes: Wishes,
-    grants_wishes: AtomicBool,
+    requests: LookupQueue,
+    looks_up: AtomicBool,
     /// Moves with every change that a reader can see.
     generation: AtomicU64,
     missing: watch::Sender<Missing>,
     polled: AtomicBool,
+    /// Whose pods are watched; unset for all nodes, and while it is unknown.
+    node: OnceLock<Box<str>>,
 }
 
 /// Which first lists are not complete yet.
@@ -123,7 +153,7 @@ impl Store {
 
     /// What is known of a pod.
     pub fn lookup(&self, namespace: &str, pod: &str) -> Option<Arc<Pod>> {
-        self.0.pods.get(&key(namespace, pod))
+        self.get(&key(namespace, pod))
     }
 
     /// What is known of the pod that has this uid, also after another took its name; else of the one that has the name
@@ -144,7 +174,7 @@ impl Store {
 
     /// Whether the pods were listed once.
     pub(crate) fn has_listed_pods(&self) -> bool {
-        !self.0.missing.borrow().pods
+        self.0.pods.is_listed()
     }
 
     /// What is known of a namespace.
@@ -162,7 +192,7 @@ impl Store {
         let (key, uid) = self.0.ids.get(id)?;
         let is_it = |pod: &Arc<Pod>| pod.meta.uid == uid;
         let former = || self.0.pods.get(&former_key(&key, uid.as_deref()?));
-        self.0.pods.get(&key).filter(is_it).or_else(former)
+        self.get(&key).filter(is_it).or_else(former)
     }
 
     /// How often a container had been restarted before the run with this id.
@@ -188,19 +218,16 @@ impl Store {
         found.filter(|_| count == 1)
     }
 
-    /// Tells that a record names a pod which [`Self::lookup`] doesn't know: it may be looked up. Cheap to repeat.
-    pub fn missed(&self, namespace: &str, pod: &str) {
-        // Before that the list will tell.
-        if self.0.grants_wishes.load(Ordering::Relaxed) && !self.0.missing.borrow().pods {
-            self.0.wishes.add(namespace, pod, Instant::now());
-        }
+    /// The node whose pods are watched; none for all nodes, or while it is unknown.
+    pub fn node(&self) -> Option<&str> {
+        self.0.node.get().map(|node| &**node)
     }
 
-    /// As [`Self::missed`], of a pod whose name another has, as far as is known. Where that one is watched, that is how
-    /// it is.
-    pub fn mistaken(&self, namespace: &str, pod: &str) {
-        if !self.is_watched(namespace, pod) {
-            self.missed(namespace, pod);
+    /// Whether a pod runs on another node than the one whose pods are watched, so that no log file of this node is its.
+    pub fn is_elsewhere(&self, pod: &Pod) -> bool {
+        match (self.0.node.get(), &pod.node) {
+            (Some(own), Some(node)) => own != node && !node.is_empty(),
+            _ => false,
         }
     }
 
@@ -224,6 +251,12 @@ impl Writer {
         Store(Arc::clone(&self.0))
     }
 
+    /// The node whose pods are watched, once it is known.
+    pub fn set_node(&self, node: &str) {
+        // A watch has one node.
+        let _ = self.0.node.set(node.into());
+    }
+
     /// Changes show at the next list only.
     pub(crate) fn is_polled(&self) {
         self.0.polled.store(true, Ordering::Relaxed);
@@ -236,8 +269,7 @@ impl Writer {
 
     /// A pod as listed, or as it is now.
     pub fn apply(&self, mut pod: Pod) {
-        // It moves with every heartbeat, and no record shows it.
-        pod.meta.resource_version = None;
+        self.0.config.unshown.strip(&mut pod);
         let Some(key) = pod_key(&pod) else { return };
         self.keep_former(&key, &pod);
         let ids = &self.0.ids;
@@ -248,6 +280,11 @@ impl Writer {
             before.inspect(|before| ids.expire(before, Some(&pod), self.0.grace()));
         }
         self.0.changed(is_news);
+    }
+
+    /// A pod is listed and can't be read: what was known of it stays.
+    pub fn keep(&self, namespace: &str, name: &str) {
+        self.0.pods.keep(&key(namespace, name));
     }
 
     /// The pod whose name `pod` takes over stays for the grace time, by its uid.
@@ -310,49 +347,18 @@ impl Writer {
         self.keep_replaced(replaced);
         self.0.ids.replace(&self.0.pods, self.0.grace());
         self.0.changed(true);
-        self.0.missing.send_if_modified(|missing| std::mem::take(&mut missing.pods));
+        self.await_no_pods();
     }
 
     /// Forgets what is due. To be called every few seconds.
     pub fn sweep(&self, now: Instant) {
-        let any = self.0.pods.sweep(now) | self.0.namespaces.sweep(now) | self.0.nodes.sweep(now);
+        let is_awaited = |key: &str| {
+            key.split_once('/').is_some_and(|(namespace, pod)| self.0.requests.is_refreshing(namespace, pod))
+        };
+        let pods = self.0.pods.sweep(now, is_awaited);
+        let any = pods | self.0.namespaces.sweep(now, |_| false) | self.0.nodes.sweep(now, |_| false);
         self.0.ids.sweep(now);
         self.0.changed(any);
-    }
-
-    /// Wishes are neither taken nor granted: every pod comes by itself.
-    pub fn grant_no_wishes(&self) {
-        self.0.grants_wishes.store(false, Ordering::Relaxed);
-    }
-
-    /// The next pod that a record named and nobody knows; waits for one.
-    pub async fn next_wish(&self) -> Wish {
-        self.0.wishes.next().await
-    }
-
-    /// The answer to a wish.
-    pub fn found(&self, wish: &Wish, mut pod: Pod) {
-        pod.meta.resource_version = None;
-        let (key, until) = (key(&wish.namespace, &wish.pod), Instant::now() + LOOKED_UP_FOR);
-        self.keep_former(&key, &pod);
-        self.0.ids.add_until(&key, &pod, until);
-        let is_other = self.0.pods.get(&key).is_none_or(|known| known.meta.uid != pod.meta.uid);
-        self.0.changed(self.0.pods.put_until(&key, pod, until));
-        match is_other {
-            true => self.0.wishes.granted(wish),
-            // The one that was meant is not there.
-            false => self.absent(wish),
-        }
-    }
-
-    /// There was no answer to a wish, if it is still open: the pod may be wished for again at once.
-    pub fn unanswered(&self, wish: &Wish) {
-        self.0.wishes.unanswered(wish, Instant::now());
-    }
-
-    /// The pod of a wish doesn't exist: it may be wished for again later, each time after a longer pause.
-    pub fn absent(&self, wish: &Wish) {
-        self.0.wishes.absent(wish, Instant::now());
     }
 }
 

@@ -25,11 +25,27 @@ type Shard<T> = HashMap<Arc<str>, Slot<T>>;
 struct Slot<T> {
     value: Arc<T>,
     expires: Option<Instant>,
+    refresh: Refresh,
+}
+
+/// When an entry that no watch keeps up to date is asked for again.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Refresh {
+    Never,
+    At(Instant),
+    /// As soon as a reader asks for the entry.
+    Due,
+}
+
+impl<T> Slot<T> {
+    fn new(value: Arc<T>, expires: Option<Instant>) -> Self {
+        Self { value, expires, refresh: Refresh::Never }
+    }
 }
 
 impl<T> Clone for Slot<T> {
     fn clone(&self) -> Self {
-        Self { value: Arc::clone(&self.value), expires: self.expires }
+        Self { value: Arc::clone(&self.value), expires: self.expires, refresh: self.refresh }
     }
 }
 
@@ -61,9 +77,20 @@ impl<T: PartialEq> Table<T> {
         self.shard(key).load().get(key).map(|slot| Arc::clone(&slot.value))
     }
 
-    /// Whether there is an entry that is to stay.
+    /// The entry, and whether it is time to refresh it.
+    pub(crate) fn get_aged(&self, key: &str) -> Option<(Arc<T>, bool)> {
+        let shard = self.shard(key).load();
+        shard.get(key).map(|slot| (Arc::clone(&slot.value), slot.refresh == Refresh::Due))
+    }
+
+    /// Whether there is an entry that a list or a watch keeps up to date.
     pub(crate) fn is_kept(&self, key: &str) -> bool {
-        self.shard(key).load().get(key).is_some_and(|slot| slot.expires.is_none())
+        self.is_listed() && self.shard(key).load().get(key).is_some_and(|slot| slot.expires.is_none())
+    }
+
+    /// Whether a list was complete.
+    pub(crate) fn is_listed(&self) -> bool {
+        self.listed.load(Ordering::Relaxed)
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -85,7 +112,7 @@ impl<T: PartialEq> Table<T> {
         let same = known.filter(|(_, slot)| *slot.value == value).map(|(_, slot)| Arc::clone(&slot.value));
         let is_news = same.is_none();
         let key = || known.map_or_else(|| Arc::from(key), |(key, _)| Arc::clone(key));
-        let slot = Slot { value: same.unwrap_or_else(|| Arc::new(value)), expires: None };
+        let slot = Slot::new(same.unwrap_or_else(|| Arc::new(value)), None);
         if let Some(draft) = draft.as_mut() {
             draft.insert(key(), slot);
             return false;
@@ -98,16 +125,38 @@ impl<T: PartialEq> Table<T> {
         is_news
     }
 
-    /// Puts an entry that no watch will keep up to date, until `expires`; a watched one is better and stays.
+    /// What is known belongs to the list that is under way.
+    pub(crate) fn keep(&self, key: &str) {
+        let mut draft = self.lock();
+        let shard = self.shard(key).load();
+        if let (Some(draft), Some((key, slot))) = (draft.as_mut(), shard.get_key_value(key)) {
+            draft.entry(Arc::clone(key)).or_insert_with(|| Slot::new(Arc::clone(&slot.value), None));
+        }
+    }
+
+    /// Puts an entry that no watch will keep up to date, until `expires`, always as a new allocation, which tells readers
+    /// that it was read again; a watched one is better and stays. Before the
+    /// first list none is watched.
     pub(crate) fn put_until(&self, key: &str, value: T, expires: Instant) -> bool {
+        self.put_slot(key, Slot::new(Arc::new(value), Some(expires)))
+    }
+
+    /// As [`Self::put_until`], of an entry that is due for a refresh at `refresh`.
+    pub(crate) fn put_aging(&self, key: &str, value: T, refresh: Instant, expires: Instant) -> bool {
+        let slot = Slot { value: Arc::new(value), expires: Some(expires), refresh: Refresh::At(refresh) };
+        self.put_slot(key, slot)
+    }
+
+    fn put_slot(&self, key: &str, slot: Slot<T>) -> bool {
         let _writing = self.lock();
         let shard = self.shard(key);
         let before = shard.load();
-        if before.get(key).is_some_and(|slot| slot.expires.is_none()) {
+        let known = before.get(key);
+        if self.is_listed() && known.is_some_and(|slot| slot.expires.is_none()) {
             return false;
         }
         let mut after = Shard::clone(&before);
-        after.insert(key.into(), Slot { value: Arc::new(value), expires: Some(expires) });
+        after.insert(key.into(), slot);
         shard.store(Arc::new(after));
         true
     }
@@ -124,7 +173,7 @@ impl<T: PartialEq> Table<T> {
         let _writing = self.lock();
         let expires = self.listed.load(Ordering::Relaxed).then_some(expires);
         for (key, value) in entries {
-            let slot = Slot { value, expires };
+            let slot = Slot::new(value, expires);
             after[self.hasher.hash_one(&*key) as usize % SHARDS].insert(key.into(), slot);
         }
         for (shard, mut after) in self.shards.iter().zip(after).filter(|(_, after)| !after.is_empty()) {
@@ -180,7 +229,7 @@ impl<T: PartialEq> Table<T> {
                     Some(_) => replaced.push((Arc::clone(key), Arc::clone(&slot.value))),
                     None => {
                         let expires = Some(slot.expires.unwrap_or(expires));
-                        after.insert(Arc::clone(key), Slot { value: Arc::clone(&slot.value), expires });
+                        after.insert(Arc::clone(key), Slot { expires, ..slot.clone() });
                     }
                 }
             }
@@ -189,17 +238,23 @@ impl<T: PartialEq> Table<T> {
         replaced
     }
 
-    /// Forgets what is due; answers whether there was any.
-    pub(crate) fn sweep(&self, now: Instant) -> bool {
+    /// Forgets what is due, but for entries of which `is_awaited` says that their refresh is under way; answers whether
+    /// readers see a difference: something went, or is to be refreshed.
+    pub(crate) fn sweep(&self, now: Instant, is_awaited: impl Fn(&str) -> bool) -> bool {
         let _writing = self.lock();
-        let is_due = |slot: &Slot<T>| slot.expires.is_some_and(|expires| expires <= now);
+        let goes = |key: &str, slot: &Slot<T>| {
+            let is_due = slot.expires.is_some_and(|expires| expires <= now);
+            is_due && !(slot.refresh == Refresh::Due && is_awaited(key))
+        };
+        let ages = |slot: &Slot<T>| matches!(slot.refresh, Refresh::At(at) if at <= now);
         let mut any = false;
         for shard in &self.shards {
             let before = shard.load();
-            if before.values().any(is_due) {
+            if before.iter().any(|(key, slot)| ages(slot) || goes(key, slot)) {
                 any = true;
                 let mut after = Shard::clone(&before);
-                after.retain(|_, slot| !is_due(slot));
+                after.retain(|key, slot| !goes(key, slot));
+                after.values_mut().filter(|slot| ages(slot)).for_each(|slot| slot.refresh = Refresh::Due);
                 shard.store(Arc::new(after));
             }
         }

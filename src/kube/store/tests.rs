@@ -1,11 +1,11 @@
 //! The store, from both ends.
 
-use super::*;
+use super::{lookups::*, *};
 
 const GRACE: Duration = Duration::from_secs(60);
 
 fn empty() -> (Writer, Store) {
-    let (writer, store) = channel(Config { delete_grace: GRACE, namespaces: false });
+    let (writer, store) = channel(Config { delete_grace: GRACE, namespaces: false, ..Default::default() });
     writer.begin_list();
     writer.end_list();
     (writer, store)
@@ -22,7 +22,7 @@ fn uid(store: &Store, name: &str) -> Option<Box<str>> {
 
 #[test]
 fn a_list_shows_when_it_is_complete() {
-    let (writer, store) = channel(Config { delete_grace: GRACE, namespaces: false });
+    let (writer, store) = channel(Config { delete_grace: GRACE, namespaces: false, ..Default::default() });
     writer.begin_list();
     writer.apply(pod("web", "1"));
     assert_eq!(uid(&store, "web"), None);
@@ -46,7 +46,7 @@ fn a_list_that_broke_off_leaves_nothing_behind() {
 
 #[test]
 fn wanted_namespaces_belong_to_the_first_sync() {
-    let (writer, store) = channel(Config { delete_grace: GRACE, namespaces: true });
+    let (writer, store) = channel(Config { delete_grace: GRACE, namespaces: true, ..Default::default() });
     writer.begin_list();
     writer.end_list();
     assert!(!store.is_synced());
@@ -118,7 +118,7 @@ fn before(pods: &[(&str, &str)]) -> Vec<Arc<Pod>> {
 
 #[test]
 fn pods_from_before_stay_until_the_first_list_and_those_that_it_leaves_out_for_the_grace_time() {
-    let (writer, store) = channel(Config { delete_grace: GRACE, namespaces: false });
+    let (writer, store) = channel(Config { delete_grace: GRACE, namespaces: false, ..Default::default() });
     writer.begin_list();
     writer.adopt(&before(&[("web", "older"), ("web", "old"), ("gone", "1")]));
     writer.sweep(Instant::now() + 100 * GRACE);
@@ -152,7 +152,7 @@ fn pods_from_before_that_come_after_the_first_list_go_in_time_and_replace_nothin
 
 #[test]
 fn pods_from_before_that_come_during_the_first_list_are_kept_by_their_uid_too() {
-    let (writer, store) = channel(Config { delete_grace: GRACE, namespaces: false });
+    let (writer, store) = channel(Config { delete_grace: GRACE, namespaces: false, ..Default::default() });
     writer.begin_list();
     writer.apply(pod("web", "new"));
     writer.adopt(&before(&[("web", "old")]));
@@ -178,21 +178,21 @@ fn the_beginning_of_a_name_leads_to_its_pod_also_after_another_had_the_name() {
 #[tokio::test]
 async fn a_looked_up_pod_whose_name_another_has_is_looked_up_again_and_a_watched_one_is_not() {
     let (writer, store) = empty();
-    let wish = Wish { namespace: "shop".into(), pod: "web".into() };
+    let request = LookupRequest { namespace: "shop".into(), pod: "web".into(), named_by: LookupFor::Files };
     writer.apply(pod("watched", "1"));
-    store.mistaken("shop", "watched");
-    writer.found(&wish, pod("web", "old"));
-    store.mistaken("shop", "web");
-    assert_eq!(writer.next_wish().await, wish);
-    writer.found(&wish, pod("web", "new"));
+    store.request_refresh("shop", "watched", LookupFor::Files);
+    writer.found(&request, pod("web", "old"));
+    store.request_refresh("shop", "web", LookupFor::Files);
+    assert_eq!(writer.next_lookup().await, request);
+    writer.found(&request, pod("web", "new"));
     let of = |uid| store.lookup_run("shop", "web", Some(uid)).and_then(|pod| pod.meta.uid.clone());
     assert_eq!([of("old"), of("new")], ["old", "new"].map(|uid| Some(uid.into())));
     // Lines of a third, which is nowhere.
-    store.mistaken("shop", "web");
-    assert_eq!(writer.next_wish().await, wish);
-    writer.found(&wish, pod("web", "new"));
-    store.mistaken("shop", "web");
-    let soon = tokio::time::timeout(Duration::from_millis(20), writer.next_wish()).await;
+    store.request_refresh("shop", "web", LookupFor::Files);
+    assert_eq!(writer.next_lookup().await, request);
+    writer.found(&request, pod("web", "new"));
+    store.request_refresh("shop", "web", LookupFor::Files);
+    let soon = tokio::time::timeout(Duration::from_millis(20), writer.next_lookup()).await;
     assert!(soon.is_err(), "asked again at once");
 }
 
@@ -227,51 +227,94 @@ fn what_records_do_not_show_does_not_move_the_generation() {
 #[tokio::test]
 async fn a_missed_pod_is_wished_for_once_until_it_is_found() {
     let (writer, store) = empty();
-    (0..3).for_each(|_| store.missed("shop", "web"));
-    store.missed("shop", "other");
-    let wish = writer.next_wish().await;
-    assert_eq!((wish.namespace.as_str(), wish.pod.as_str()), ("shop", "web"));
-    writer.found(&wish, pod("web", "1"));
+    (0..3).for_each(|_| store.missed("shop", "web", LookupFor::Files));
+    store.missed("shop", "other", LookupFor::Files);
+    let request = writer.next_lookup().await;
+    assert_eq!((request.namespace.as_str(), request.pod.as_str()), ("shop", "web"));
+    writer.found(&request, pod("web", "1"));
     assert_eq!(uid(&store, "web").as_deref(), Some("1"));
 
-    let other = writer.next_wish().await;
+    let other = writer.next_lookup().await;
     assert_eq!(other.pod, "other");
     writer.absent(&other);
-    store.missed("shop", "other");
-    let soon = tokio::time::timeout(Duration::from_millis(20), writer.next_wish()).await;
+    store.missed("shop", "other", LookupFor::Files);
+    let soon = tokio::time::timeout(Duration::from_millis(20), writer.next_lookup()).await;
     assert!(soon.is_err(), "asked again at once");
+}
+
+#[tokio::test]
+async fn a_looked_up_pod_is_looked_up_again_before_it_expires_if_a_reader_asks_for_it() {
+    let (writer, store) = empty();
+    for name in ["read", "unread"] {
+        store.missed("shop", name, LookupFor::Files);
+        writer.found(&writer.next_lookup().await, pod(name, "1"));
+    }
+    let (later, generation) = (Instant::now() + REFRESH_AFTER, store.generation());
+    writer.sweep(later);
+    assert_ne!(store.generation(), generation, "readers ask again");
+    assert!(store.lookup("shop", "read").is_some());
+    let request = writer.next_lookup().await;
+    assert_eq!((&*request.pod, request.named_by), ("read", LookupFor::Refresh));
+
+    // The API server is away: what is known stays, and is asked for again.
+    let expired = Instant::now() + LOOKED_UP_FOR;
+    writer.sweep(expired);
+    assert!(store.lookup("shop", "read").is_some() && store.lookup("shop", "unread").is_none());
+    writer.unanswered(&request);
+    writer.sweep(expired);
+    let request = writer.next_lookup().await;
+    writer.found(&request, pod("read", "2"));
+    writer.unanswered(&request);
+    assert_eq!(uid(&store, "read").as_deref(), Some("2"));
+    // And so it goes on.
+    writer.sweep(Instant::now() + REFRESH_AFTER);
+    assert!(store.lookup("shop", "read").is_some());
+    assert_eq!(writer.next_lookup().await.pod, "read");
+}
+
+#[tokio::test]
+async fn a_looked_up_pod_that_is_gone_at_its_refresh_expires() {
+    let (writer, store) = empty();
+    store.missed("shop", "web", LookupFor::Files);
+    writer.found(&writer.next_lookup().await, pod("web", "1"));
+    writer.sweep(Instant::now() + REFRESH_AFTER);
+    assert!(store.lookup("shop", "web").is_some());
+    writer.absent(&writer.next_lookup().await);
+    assert!(store.lookup("shop", "web").is_some());
+    writer.sweep(Instant::now() + LOOKED_UP_FOR);
+    assert!(store.lookup("shop", "web").is_none());
 }
 
 #[test]
 fn nothing_is_wished_for_before_the_first_list() {
-    let (writer, store) = channel(Config { delete_grace: GRACE, namespaces: false });
-    store.missed("shop", "web");
-    assert_eq!(writer.0.wishes.len(), 0);
+    let (writer, store) = channel(Config { delete_grace: GRACE, namespaces: false, ..Default::default() });
+    store.missed("shop", "web", LookupFor::Files);
+    assert_eq!(writer.0.requests.len(), 0);
 }
 
 #[tokio::test]
 async fn namespaces_that_can_not_be_listed_keep_no_pod_from_being_looked_up() {
-    let (writer, store) = channel(Config { delete_grace: GRACE, namespaces: true });
+    let (writer, store) = channel(Config { delete_grace: GRACE, namespaces: true, ..Default::default() });
     writer.begin_list();
     writer.end_list();
-    store.missed("shop", "web");
-    assert_eq!(writer.next_wish().await.pod, "web");
+    store.missed("shop", "web", LookupFor::Files);
+    assert_eq!(writer.next_lookup().await.pod, "web");
 }
 
 #[test]
 fn a_watched_pod_is_better_than_a_looked_up_one() {
     let (writer, store) = empty();
-    let wish = Wish { namespace: "shop".into(), pod: "web".into() };
+    let request = LookupRequest { namespace: "shop".into(), pod: "web".into(), named_by: LookupFor::Files };
     writer.apply(pod("web", "watched"));
-    writer.found(&wish, pod("web", "looked up"));
+    writer.found(&request, pod("web", "looked up"));
     assert_eq!(uid(&store, "web").as_deref(), Some("watched"));
 }
 
 #[test]
 fn a_looked_up_pod_is_forgotten_in_time() {
     let (writer, store) = empty();
-    let wish = Wish { namespace: "shop".into(), pod: "web".into() };
-    writer.found(&wish, pod("web", "1"));
+    let request = LookupRequest { namespace: "shop".into(), pod: "web".into(), named_by: LookupFor::Files };
+    writer.found(&request, pod("web", "1"));
     writer.sweep(Instant::now() + LOOKED_UP_FOR);
     assert!(store.is_empty());
 }
@@ -338,8 +381,8 @@ fn an_id_leads_to_the_pod_that_had_it_and_to_no_other_of_its_name() {
         [Some("u0".into()), Some("u1".into()), Some("u1".into())]
     );
 
-    let wish = Wish { namespace: "shop".into(), pod: "asked".into() };
-    writer.found(&wish, with_container("asked", "u9", "c9"));
+    let request = LookupRequest { namespace: "shop".into(), pod: "asked".into(), named_by: LookupFor::Files };
+    writer.found(&request, with_container("asked", "u9", "c9"));
     assert_eq!(found("c9"), Some("u9".into()), "one that was looked up");
 
     // The container starts anew, then the pod's name goes to another.
@@ -356,4 +399,17 @@ fn an_id_leads_to_the_pod_that_had_it_and_to_no_other_of_its_name() {
     assert_eq!((found("c4"), found("c3")), (Some("u4".into()), Some("u2".into())));
     writer.sweep(Instant::now() + 2 * GRACE);
     assert_eq!(found("c3"), None);
+}
+
+#[test]
+fn what_no_record_shows_is_not_kept_but_for_what_annotations_ask_for() {
+    let unshown = Unshown { annotations: true, ..Unshown::default() };
+    let (writer, store) = channel(Config { delete_grace: GRACE, unshown, ..Config::default() });
+    let meta = serde_json::json!({
+        "name": "web", "namespace": "shop", "labels": {"a": "b"},
+        "annotations": {"fluentbit.io/exclude": "true", "long": "text"},
+    });
+    writer.apply(serde_json::from_value(serde_json::json!({"metadata": meta})).unwrap());
+    let pod = store.lookup("shop", "web").unwrap();
+    assert!(pod.annotations.is_none() && pod.labels.is_some() && pod.rules.is_some());
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::kube::{
     api::{backoff::jitter, resource::Resource},
     metadata::aws::Services,
-    watch::reflector::Complaints,
+    watch::complaints::Complaints,
 };
 
 /// Asks the agent for `map` every `interval`, for ever, and puts its answers into `services`.

@@ -14,14 +14,13 @@ use serde::Deserialize;
 use tracing::info;
 
 use crate::kube::{
-    api::{
-        backoff::Backoff,
-        connection::ClientConfig,
-        resource::{Failure, Resource},
-    },
+    api::{backoff::Backoff, connection::ClientConfig, error::Failure, resource::Resource},
     object::pod::Pod,
-    store::{Wish, Writer},
-    watch::{Counters, reflector::Complaints, took},
+    store::{LookupRequest, Writer},
+    watch::{
+        complaints::Complaints,
+        counters::{Counters, took},
+    },
 };
 
 /// The least time between two requests, when a record names a pod that the last answer did not.
@@ -58,15 +57,15 @@ impl Kubelet<'_> {
         self.writer.is_polled();
         let mut log = Complaints::default();
         let mut backoff = Backoff::default();
-        let mut wishes = Vec::new();
+        let mut requests = Vec::new();
         loop {
             match self.poll().await {
                 Ok(()) => {
                     // If the answer did not help, the next time is later.
-                    wishes.iter().for_each(|wish| self.writer.absent(wish));
+                    requests.iter().for_each(|request| self.writer.absent(request));
                     log.over("pods: the kubelet answers again");
                     backoff.reset();
-                    wishes = self.wait().await;
+                    requests = self.wait().await;
                 }
                 Err(failure) => {
                     self.counters.failed(&failure);
@@ -81,13 +80,15 @@ impl Kubelet<'_> {
     }
 
     /// Waits until the kubelet is to be asked again; answers for which pods it is asked sooner.
-    async fn wait(&self) -> Vec<Wish> {
+    async fn wait(&self) -> Vec<LookupRequest> {
         let since = Instant::now();
         let every = self.config.poll_interval;
-        let Ok(wish) = tokio::time::timeout(every, self.writer.next_wish()).await else { return Vec::new() };
+        let Ok(request) = tokio::time::timeout(every, self.writer.next_lookup()).await else {
+            return Vec::new();
+        };
         tokio::time::sleep(SPACING.min(every).saturating_sub(since.elapsed())).await;
-        let more = std::iter::from_fn(|| self.writer.next_wish().now_or_never());
-        std::iter::once(wish).chain(more).collect()
+        let more = std::iter::from_fn(|| self.writer.next_lookup().now_or_never());
+        std::iter::once(request).chain(more).collect()
     }
 
     async fn poll(&self) -> Result<(), Failure> {

@@ -7,14 +7,16 @@ use std::{
     time::{Duration, Instant},
 };
 
+use tracing::warn;
+
 use crate::kube::{
-    api::{
-        backoff::Backoff,
-        resource::{Failure, Resource},
-    },
+    api::{backoff::Backoff, error::Failure, resource::Resource},
     object::pod::Pod,
-    store::{Wish, Writer},
-    watch::{Counters, reflector::Complaints, took},
+    store::{LookupFor, LookupRequest, Store, Writer},
+    watch::{
+        complaints::Complaints,
+        counters::{Counters, took},
+    },
 };
 
 /// The least time between two look-ups.
@@ -24,54 +26,94 @@ const SPACING: Duration = Duration::from_millis(100);
 pub(crate) async fn run(client: kube::Client, writer: &Writer, counters: &Counters) {
     let mut log = Complaints::default();
     let mut backoff = Backoff::default();
+    let (store, mut elsewhere) = (writer.store(), Elsewhere::default());
     loop {
-        let asked = Asked { wish: writer.next_wish().await, writer };
-        let wish = &asked.wish;
+        let asked = Asked { request: writer.next_lookup().await, writer };
+        let request = &asked.request;
         let mut pause = SPACING;
-        if is_name(&wish.namespace) && is_name(&wish.pod) {
+        if is_name(&request.namespace) && is_name(&request.pod) {
             counters.lookups.fetch_add(1, Ordering::Relaxed);
-            let pods = Resource::new(client.clone(), format!("/api/v1/namespaces/{}/pods", wish.namespace));
+            let pods =
+                Resource::new(client.clone(), format!("/api/v1/namespaces/{}/pods", request.namespace));
             let started = Instant::now();
-            let answer = pods.get::<Pod>(&wish.pod).await;
+            let answer = pods.get::<Pod>(&request.pod).await;
             took(&counters.lookup_micros, started);
             match answer {
                 Ok(pod) => {
-                    counters.found.fetch_add(1, Ordering::Relaxed);
-                    writer.found(wish, pod);
+                    if request.named_by == LookupFor::Files && elsewhere.is(&pod, &store) {
+                        writer.absent(request);
+                    } else {
+                        counters.found.fetch_add(1, Ordering::Relaxed);
+                        writer.found(request, pod);
+                    }
                     log.settled("pods");
                     backoff.reset();
                 }
                 Err(failure) if failure.code() == Some(404) => {
-                    writer.absent(wish);
+                    writer.absent(request);
                     log.settled("pods");
                     backoff.reset();
                 }
                 Err(failure) => {
                     log.failed("pods", "look-up", &failure);
                     if matches!(failure, Failure::Unreadable(_)) {
-                        writer.absent(wish);
+                        writer.absent(request);
                     } else {
                         pause = backoff.pause(failure.retry_after());
                     }
                 }
             }
         } else {
-            writer.absent(wish);
+            writer.absent(request);
         }
         drop(asked);
         tokio::time::sleep(pause).await;
     }
 }
 
-/// A wish that is answered in the end, also when the look-up is abandoned.
+/// Watches for a wrong node name: then files of this node name pods that all run on one other node.
+#[derive(Default)]
+struct Elsewhere {
+    node: Box<str>,
+    /// How many look-ups in a row found a pod of that node.
+    count: u32,
+}
+
+/// Warn of a wrong node name after this many look-ups in a row that found pods of one other node.
+const SUSPECT: u32 = 5;
+
+impl Elsewhere {
+    /// Whether a pod that a file of this node names runs on another one.
+    fn is(&mut self, pod: &Pod, store: &Store) -> bool {
+        let node = pod.node.as_deref().unwrap_or_default();
+        if !store.is_elsewhere(pod) {
+            self.count = 0;
+            return false;
+        }
+        if *self.node != *node {
+            *self = Self { node: node.into(), count: 0 };
+        }
+        self.count = self.count.saturating_add(1);
+        if self.count == SUSPECT {
+            warn!(
+                "node: log files here name pods that run on node {node}, and this agent watches those of node {}; if \
+                 it runs on {node}, mend kube_node_name or env NODE_NAME",
+                store.node().unwrap_or_default()
+            );
+        }
+        true
+    }
+}
+
+/// A request that is answered in the end, also when the look-up is abandoned.
 struct Asked<'a> {
-    wish: Wish,
+    request: LookupRequest,
     writer: &'a Writer,
 }
 
 impl Drop for Asked<'_> {
     fn drop(&mut self) {
-        self.writer.unanswered(&self.wish);
+        self.writer.unanswered(&self.request);
     }
 }
 

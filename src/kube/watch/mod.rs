@@ -5,40 +5,39 @@
 //! what is known.
 
 pub mod aws_services;
+mod complaints;
+mod counters;
 pub mod kubelet;
 mod lookup;
 mod node_name;
-pub(crate) mod reflector;
+mod reflector;
+mod sinks;
 
 use std::{
     io,
-    sync::{
-        Arc, Mutex, PoisonError, Weak,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    sync::{Arc, Mutex, PoisonError, Weak},
+    time::{Duration, Instant},
 };
 
 use thiserror::Error;
 use tokio::sync::watch as flag;
 use tracing::info;
 
-pub use crate::kube::watch::node_name::Node;
+pub(crate) use crate::kube::watch::complaints::Complaints;
+pub use crate::kube::watch::{counters::Counters, node_name::Node};
 use crate::{
     kube::{
         api::{
             backoff::Backoff,
-            connection::{BadConfig, ClientConfig, Connection},
-            resource::{Failure, Resource},
-        },
-        object::{
-            node::Nodes,
-            pod::{Meta, Namespace, Pod},
+            connection::{ClientConfig, Connection},
+            error::BadConfig,
+            resource::Resource,
         },
         store::{self, Store, Writer, disk::keeper},
         watch::{
             kubelet::Kubelet,
-            reflector::{Complaints, Reflector, Sink},
+            reflector::Reflector,
+            sinks::{Namespaces, Nodes, Pods, Sink},
         },
     },
     runtime::{Owner, Tasks},
@@ -85,64 +84,6 @@ pub enum CantWatch {
     Runtime(#[from] io::Error),
 }
 
-/// What the watch did so far.
-#[derive(Debug, Default)]
-pub struct Counters {
-    /// Lists begun.
-    pub lists: AtomicU64,
-    /// Watches begun.
-    pub watches: AtomicU64,
-    /// Watches that the server ended in the stream's proper way.
-    pub closed: AtomicU64,
-    /// Versions that were gone (410), each followed by a new list.
-    pub expired: AtomicU64,
-    /// Watches replaced because nothing came.
-    pub idle: AtomicU64,
-    /// Lists and watches that failed.
-    pub failures: AtomicU64,
-    /// Those of them whose answer could not be read.
-    pub unreadable: AtomicU64,
-    /// Those of them that had no answer, or a refusal.
-    pub unanswered: AtomicU64,
-    /// Events skipped because they could not be read.
-    pub bad_lines: AtomicU64,
-    /// Single pods asked for.
-    pub lookups: AtomicU64,
-    /// Those of them that exist.
-    pub found: AtomicU64,
-    /// When a list was complete or an event came, in seconds since 1970; 0 if never.
-    pub last_sync: AtomicU64,
-    /// How long lists took in all, in microseconds.
-    pub list_micros: AtomicU64,
-    /// How long watches took to begin.
-    pub watch_micros: AtomicU64,
-    /// How long look-ups took.
-    pub lookup_micros: AtomicU64,
-}
-
-/// Adds the time since `start`.
-pub(crate) fn took(micros: &AtomicU64, start: Instant) {
-    micros.fetch_add(u64::try_from(start.elapsed().as_micros()).unwrap_or_default(), Ordering::Relaxed);
-}
-
-impl Counters {
-    /// A list or a watch failed.
-    pub(crate) fn failed(&self, failure: &Failure) {
-        let cause = match failure {
-            Failure::Unreadable(_) => &self.unreadable,
-            Failure::Refused { .. } | Failure::NoAnswer(_) => &self.unanswered,
-        };
-        for count in [&self.failures, cause] {
-            count.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
-    pub(crate) fn synced(&self) {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        self.last_sync.store(since.as_secs(), Ordering::Relaxed);
-    }
-}
-
 /// A running watch. It ends when the last holder drops it.
 pub struct PodWatch {
     connection: Connection,
@@ -175,9 +116,8 @@ impl PodWatch {
         let tasks = Tasks::new(Owner { name: owner.name.clone(), level: owner.level })?;
         let (writer, store) = store::channel(config.store.clone());
         // A watch of all pods tells of each by itself.
-        let looks_up = config.node != Node::All;
-        if !looks_up {
-            writer.grant_no_wishes();
+        if config.node == Node::All {
+            writer.disable_lookups();
         }
         let counters = Arc::new(Counters::default());
         let (loaded, is_loaded) = flag::channel(config.snapshot.is_none());
@@ -198,8 +138,7 @@ impl PodWatch {
         match kubelet {
             _ if !config.pods => {
                 // There is no list to wait for.
-                shared.writer.begin_list();
-                shared.writer.end_list();
+                shared.writer.await_no_pods();
             }
             Some(kubelet) => {
                 let asking = Arc::clone(&shared);
@@ -210,9 +149,7 @@ impl PodWatch {
             }
             None => {
                 watch.tasks.spawn_lasting("pods", again(&shared, Shared::watch_pods));
-                if looks_up {
-                    watch.tasks.spawn_lasting("look-ups", again(&shared, Shared::look_up));
-                }
+                watch.tasks.spawn_lasting("look-ups", again(&shared, Shared::look_up));
             }
         }
         if config.store.namespaces {
@@ -266,18 +203,17 @@ fn again<F>(shared: &Arc<Shared>, work: fn(Arc<Shared>) -> F) -> impl Fn() -> F 
 
 impl Shared {
     async fn watch_pods(self: Arc<Self>) {
-        let mut told = false;
         let node = self.config.node.resolve(&self.client, "pods are looked up one by one", || {
             // Without a node there is no list to wait for: records may ask for single pods.
-            if !std::mem::replace(&mut told, true) {
-                self.writer.begin_list();
-                self.writer.end_list();
-                self.writer.await_nodes(false);
-            }
+            self.writer.await_no_pods();
+            self.writer.await_nodes(false);
         });
         let node = node.await;
         match &node {
-            Some(node) => info!("pods: watching those of node {node}"),
+            Some(node) => {
+                self.writer.set_node(node);
+                info!("pods: watching those of node {node}");
+            }
             None => info!("pods: watching those of the whole cluster"),
         }
         let of = |field: &str| node.as_ref().map(|node| format!("{field}={node}"));
@@ -336,69 +272,6 @@ impl Shared {
         loop {
             tokio::time::sleep(pause).await;
             self.writer.sweep(Instant::now());
-        }
-    }
-}
-
-struct Pods<'a>(&'a Writer);
-
-impl Sink for Pods<'_> {
-    type Object = Pod;
-    const RESOURCE: &'static str = "pods";
-
-    fn meta(pod: &Pod) -> &Meta {
-        &pod.meta
-    }
-
-    fn begin(&self) {
-        self.0.begin_list();
-    }
-
-    fn apply(&self, pod: Pod) {
-        self.0.apply(pod);
-    }
-
-    fn delete(&self, pod: &Pod) {
-        let [namespace, name, uid] = [&pod.meta.namespace, &pod.meta.name, &pod.meta.uid]
-            .map(|text| text.as_deref().unwrap_or_default());
-        self.0.delete(namespace, name, uid);
-    }
-
-    fn end(&self) {
-        self.0.end_list();
-    }
-}
-
-struct Namespaces<'a>(&'a Writer);
-
-impl Sink for Namespaces<'_> {
-    type Object = Namespace;
-    const RESOURCE: &'static str = "namespaces";
-
-    fn meta(namespace: &Namespace) -> &Meta {
-        &namespace.meta
-    }
-
-    fn begin(&self) {
-        self.0.begin_namespace_list();
-    }
-
-    fn apply(&self, namespace: Namespace) {
-        self.0.apply_namespace(namespace);
-    }
-
-    fn delete(&self, namespace: &Namespace) {
-        self.0.delete_namespace(namespace.meta.name.as_deref().unwrap_or_default());
-    }
-
-    fn end(&self) {
-        self.0.end_namespace_list();
-    }
-
-    fn failed(&self, failure: &Failure) {
-        // What is not granted now will not come in time.
-        if failure.code() == Some(403) {
-            self.0.await_no_namespaces();
         }
     }
 }

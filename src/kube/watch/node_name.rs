@@ -11,7 +11,7 @@ use std::{
 use crate::kube::{
     api::{backoff::Backoff, connection::IN_CLUSTER_NAMESPACE, resource::Resource},
     object::pod::Pod,
-    watch::reflector::Complaints,
+    watch::complaints::Complaints,
 };
 
 /// Whose pods to watch.

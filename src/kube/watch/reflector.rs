@@ -1,63 +1,63 @@
 //! One resource kept in step with the API server: list, then watch, and again from where it broke.
 //!
 //! Serves `watch`. Invariants: what is known stays until a complete list says otherwise; a watch goes on from the
-//! last version that came, and a new list is made only when that version is gone or the watch can't be had.
+//! last version that came, also after an outage of any length. A new list is made only when that version is gone, or
+//! the watch is silent or denied, and the server answers it from its own memory wherever it can.
 
 use std::{
     sync::atomic::Ordering,
     time::{Duration, Instant},
 };
 
-use kube::{api::ListParams, core::WatchEvent};
-use serde::de::DeserializeOwned;
-use tracing::{debug, info, warn};
+use kube::{
+    api::{ListParams, VersionMatch},
+    core::WatchEvent,
+};
+use tracing::{debug, warn};
 
 use crate::{
     kube::{
         api::{
             backoff::{self, Backoff, jitter},
-            resource::{Failure, Resource, Watch},
+            error::Failure,
+            resource::{Resource, Watch},
         },
-        object::pod::Meta,
-        watch::{Counters, took},
+        watch::{
+            complaints::Complaints,
+            counters::{Counters, took},
+            sinks::Sink,
+        },
     },
-    pace::{Pace, more},
+    pace::more,
 };
 
 /// Objects per page, as kubectl and client-go have it.
 const PAGE: u32 = 500;
 /// A watch that lasted this long was a good one, even if nothing happened.
 const CALM: Duration = backoff::CAP;
-/// After so many watches in a row that brought nothing, the version is not trusted any more.
-const FRUITLESS: u32 = 3;
+/// List again after this many points of watches in a row that brought nothing: one for a server that is out of order
+/// or overloaded, more where a list is likely to help.
+const FRUITLESS: u32 = 30;
+/// For a watch that was denied, or that ended without an event.
+const LIKELY: u32 = 10;
 
-/// Where objects go.
-pub(crate) trait Sink {
-    /// The object as far as it is wanted.
-    type Object: DeserializeOwned;
-    /// The plural, for the log.
-    const RESOURCE: &'static str;
-
-    /// What names an object.
-    fn meta(object: &Self::Object) -> &Meta;
-    /// A list begins.
-    fn begin(&self);
-    /// An object as it is now.
-    fn apply(&self, object: Self::Object);
-    /// An object is gone.
-    fn delete(&self, object: &Self::Object);
-    /// The list is complete.
-    fn end(&self);
-    /// A list or a watch failed, and is tried again.
-    fn failed(&self, _: &Failure) {}
+/// How recent a list has to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Recency {
+    /// Whatever the server has in memory.
+    Any,
+    /// That, but not older than this version.
+    NotOlderThan(String),
+    /// Read from the store behind the server, which costs it most: only where a version is of no use.
+    Latest,
 }
 
 /// How a watch ended.
 enum End {
     /// The server ended it, in the stream's proper way.
     Closed,
-    /// The version is too old: only a list helps.
-    Expired,
+    /// The server can't go on from the version: only a list helps.
+    Expired(Failure),
     /// Nothing came for too long.
     Idle,
     Failed(Failure),
@@ -78,15 +78,19 @@ pub(crate) struct Reflector<'a, S> {
 impl<S: Sink> Reflector<'_, S> {
     /// Runs for ever.
     pub(crate) async fn run(mut self) {
-        let mut by_pages = true;
+        let (mut recency, mut by_pages) = (Recency::Any, true);
         loop {
             let started = Instant::now();
-            let listed = self.list(by_pages).await;
+            let listed = self.list(&recency, by_pages).await;
             took(&self.counters.list_micros, started);
             match listed {
                 Ok(version) => {
                     by_pages = true;
-                    self.follow(version).await;
+                    recency = self.follow(version).await;
+                }
+                Err(failure) if recency != Recency::Latest && failure.is_expired(true) => {
+                    debug!("{}: {failure}; listing without a version", S::RESOURCE);
+                    recency = Recency::Latest;
                 }
                 Err(failure) => {
                     // The continuation of a long list may expire before its end: the next try takes it whole.
@@ -97,40 +101,49 @@ impl<S: Sink> Reflector<'_, S> {
         }
     }
 
-    async fn list(&mut self, by_pages: bool) -> Result<String, Failure> {
+    async fn list(&mut self, recency: &Recency, by_pages: bool) -> Result<String, Failure> {
         self.counters.lists.fetch_add(1, Ordering::Relaxed);
         let mut params = ListParams { field_selector: self.fields.clone(), ..ListParams::default() };
-        params.limit = by_pages.then_some(PAGE);
+        params = match recency {
+            Recency::Any => params.match_any(),
+            Recency::NotOlderThan(version) => params.at(version).matching(VersionMatch::NotOlderThan),
+            // With a limit a server does not answer from memory.
+            Recency::Latest => ListParams { limit: by_pages.then_some(PAGE), ..params },
+        };
         self.sink.begin();
         loop {
-            let mut unreadable = None;
+            let (sink, counters, log) = (&self.sink, self.counters, &mut self.log);
             let page = self.resource.each(&params, |object| match object {
-                Ok(object) => self.sink.apply(object),
-                Err(failure) => unreadable = Some(failure),
+                Ok(object) => sink.apply(object),
+                Err(bad) => {
+                    // The others of the list are good, and this one is there.
+                    counters.bad_lines.fetch_add(1, Ordering::Relaxed);
+                    let name = bad.name.as_deref().unwrap_or_default();
+                    sink.keep(bad.namespace.as_deref().unwrap_or_default(), name);
+                    log.say(format!("{}: '{name}' of the list was skipped: {}", S::RESOURCE, bad.failure));
+                }
             });
             let page = page.await?;
-            if let Some(failure) = unreadable {
-                // The others of the list are good.
-                self.counters.bad_lines.fetch_add(1, Ordering::Relaxed);
-                self.log.say(format!("{}: one of the list was skipped: {failure}", S::RESOURCE));
-            }
             if page.continues.is_empty() {
                 let version = page.resource_version;
-                if version.is_empty() {
+                // Zero would mean any version, not this one.
+                if matches!(version.as_str(), "" | "0") {
                     return Err(Failure::unreadable("the list has no resourceVersion"));
                 }
                 self.sink.end();
                 self.counters.synced();
                 return Ok(version);
             }
+            // The token says the version too; a server refuses both.
+            (params.resource_version, params.version_match) = (None, None);
             params.continue_token = Some(page.continues);
         }
     }
 
-    /// Watches from `version` on until only a new list helps.
-    async fn follow(&mut self, mut version: String) {
+    /// Watches from `version` on until only a new list helps; answers how recent it has to be.
+    async fn follow(&mut self, mut version: String) -> Recency {
         let mut fruitless = 0;
-        while fruitless < FRUITLESS {
+        loop {
             let started = Instant::now();
             let before = version.clone();
             let end = self.watch(&mut version).await;
@@ -142,17 +155,36 @@ impl<S: Sink> Reflector<'_, S> {
                     continue;
                 }
             }
-            fruitless += 1;
-            match end {
-                End::Failed(failure) => self.failed("watch", failure).await,
-                End::Expired => {
-                    debug!("{}: version {version} has expired, listing again", S::RESOURCE);
-                    return tokio::time::sleep(self.backoff.pause(None)).await;
+            let (points, recency) = match end {
+                End::Failed(failure) => {
+                    let points = match &failure {
+                        Failure::NoAnswer(_) => 0,
+                        failure if failure.is_lasting() => LIKELY,
+                        _ => 1,
+                    };
+                    self.failed("watch", failure).await;
+                    (points, Recency::NotOlderThan(version.clone()))
+                }
+                End::Expired(failure) => {
+                    debug!("{}: version {version}: {failure}; listing again", S::RESOURCE);
+                    tokio::time::sleep(self.backoff.pause(None)).await;
+                    let is_old = failure.code() == Some(410);
+                    return if is_old { Recency::NotOlderThan(version) } else { Recency::Latest };
                 }
                 // Not even a bookmark: the version may be ahead of the server's (another cluster, a restored etcd),
                 // which then keeps silent about all that happens.
-                End::Idle => return tokio::time::sleep(self.backoff.pause(None)).await,
-                End::Closed => tokio::time::sleep(self.backoff.pause(None)).await,
+                End::Idle => {
+                    tokio::time::sleep(self.backoff.pause(None)).await;
+                    return Recency::Latest;
+                }
+                End::Closed => {
+                    tokio::time::sleep(self.backoff.pause(None)).await;
+                    (LIKELY, Recency::Latest)
+                }
+            };
+            fruitless += points;
+            if fruitless >= FRUITLESS {
+                return recency;
             }
         }
     }
@@ -168,8 +200,7 @@ impl<S: Sink> Reflector<'_, S> {
         took(&self.counters.watch_micros, started);
         let mut watch = match begun {
             Ok(watch) => watch,
-            Err(failure) if failure.code() == Some(410) => return self.expired(),
-            Err(failure) => return End::Failed(failure),
+            Err(failure) => return self.ended(failure),
         };
         self.log.settled(S::RESOURCE);
         loop {
@@ -199,9 +230,8 @@ impl<S: Sink> Reflector<'_, S> {
                 self.sink.delete(&object);
             }
             Some(Ok(WatchEvent::Bookmark(mark))) => moved(version, Some(&mark.metadata.resource_version)),
-            Some(Ok(WatchEvent::Error(status))) if status.code == 410 => return Some(self.expired()),
             Some(Ok(WatchEvent::Error(status))) => {
-                return Some(End::Failed(Failure::from_status(*status, None)));
+                return Some(self.ended(Failure::from_status(*status, None)));
             }
             Some(Err(Failure::Unreadable(why))) => {
                 self.counters.bad_lines.fetch_add(1, Ordering::Relaxed);
@@ -217,9 +247,12 @@ impl<S: Sink> Reflector<'_, S> {
         None
     }
 
-    fn expired(&self) -> End {
+    fn ended(&self, failure: Failure) -> End {
+        if !failure.is_expired(true) {
+            return End::Failed(failure);
+        }
         self.counters.expired.fetch_add(1, Ordering::Relaxed);
-        End::Expired
+        End::Expired(failure)
     }
 
     async fn failed(&mut self, doing: &str, failure: Failure) {
@@ -233,96 +266,5 @@ impl<S: Sink> Reflector<'_, S> {
 fn moved(version: &mut String, to: Option<&str>) {
     if let Some(to) = to.filter(|to| !to.is_empty()) {
         to.clone_into(version);
-    }
-}
-
-/// Says each trouble once, and its end; one cause at most once a minute, however often it comes and goes.
-#[derive(Debug, Default)]
-pub(crate) struct Complaints {
-    last: Option<String>,
-    paces: Vec<(String, Pace)>,
-    /// Of events that were skipped.
-    pub(crate) skipped: Pace,
-}
-
-/// So many causes are told apart; more count as one.
-const CAUSES: usize = 16;
-
-impl Complaints {
-    pub(crate) fn failed(&mut self, resource: &str, doing: &str, failure: &Failure) {
-        let why = failure.explain("get, list and watch", resource);
-        let cause = match failure {
-            Failure::Refused { code, .. } => format!("{doing} {code}"),
-            Failure::NoAnswer(_) => format!("{doing} unanswered"),
-            Failure::Unreadable(_) => format!("{doing} unreadable"),
-        };
-        let text = format!("{resource}: {doing} failed: {why}; metadata stays as last known, trying again");
-        self.tell(cause, text, Instant::now());
-    }
-
-    pub(crate) fn say(&mut self, text: String) {
-        self.tell(text.clone(), text, Instant::now());
-    }
-
-    fn tell(&mut self, cause: String, text: String, now: Instant) {
-        if self.last.as_ref() != Some(&text) && self.pace(cause).admit(now).is_some() {
-            warn!("{text}");
-            self.last = Some(text);
-        } else {
-            debug!("{text}");
-        }
-    }
-
-    fn pace(&mut self, cause: String) -> &mut Pace {
-        let known = self.paces.iter().position(|(of, _)| *of == cause);
-        let at = known.unwrap_or_else(|| {
-            if self.paces.len() < CAUSES {
-                self.paces.push((cause, Pace::default()));
-            }
-            self.paces.len() - 1
-        });
-        &mut self.paces[at].1
-    }
-
-    pub(crate) fn settled(&mut self, resource: &str) {
-        self.over(&format!("{resource}: watching again"));
-    }
-
-    /// Says once that the trouble is over.
-    pub(crate) fn over(&mut self, text: &str) {
-        if self.last.take().is_some() {
-            info!("{text}");
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-    use crate::pace::EVERY;
-
-    /// How often a trouble is told that comes and goes every second.
-    fn told(seconds: u64, cause: impl Fn(u64) -> String) -> usize {
-        let (mut log, start) = (Complaints::default(), Instant::now());
-        let mut told = 0;
-        for second in 0..seconds {
-            log.tell(cause(second), format!("no. {second}"), start + Duration::from_secs(second));
-            told += usize::from(log.last.is_some());
-            log.settled("pods");
-        }
-        told
-    }
-
-    #[test]
-    fn a_cause_that_comes_and_goes_is_told_once_a_minute() {
-        let minutes = 5;
-        assert_eq!(told(minutes * EVERY.as_secs(), |_| "list 500".into()), minutes as usize);
-    }
-
-    #[test]
-    fn ever_new_causes_are_told_of_no_more_than_a_few_times() {
-        assert!(told(EVERY.as_secs(), |second| format!("cause {second}")) <= CAUSES);
     }
 }

@@ -33,6 +33,7 @@ use crate::{
             container_ref::{ContainerRef, TagParser},
             record_fields::RecordForm,
         },
+        store::LookupFor,
         watch::PodWatch,
     },
     pace::{SharedPace, more},
@@ -275,7 +276,9 @@ impl Lookup {
             true => None,
             false => options.aws.services(&options.api, tasks)?,
         };
+        let named_by = if record_form.is_some() { LookupFor::Records } else { LookupFor::Files };
         let resolver = Resolver::new(tag_form, layout, preload, store)
+            .named_by(named_by)
             .with_annotation_policy(options.annotation_policy(host))
             .with_services(services);
         let resolver = Box::new(resolver);

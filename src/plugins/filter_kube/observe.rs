@@ -118,7 +118,7 @@ fn needs(options: &KubeOptions) -> Vec<Need> {
         pods,
         FOLLOW,
         "pods",
-        "no pod is known but those looked up one by one, and records gain little more than what their tag says",
+        "pods that no list names are looked up one by one (which needs get), and their changes show late",
     );
     need(
         pods && options.source.scope == Scope::Node,

@@ -57,7 +57,8 @@ fn config(options: &KubeOptions, layout: &Layout) -> Result<WatchConfig, Refusal
         Scope::Cluster => Node::All,
     };
     let delete_grace = source.linger.unwrap_or(source.delete_grace);
-    let store = store::Config { delete_grace, namespaces: layout.namespaces() };
+    let store =
+        store::Config { delete_grace, namespaces: layout.namespaces(), unshown: unshown(source, layout) };
     let mut config = WatchConfig::new(client(api), node, store);
     config.nodes = layout.nodes();
     config.pods = options.wants_pods();
@@ -110,6 +111,19 @@ fn kubelet(api: &ApiOptions, source: &SourceOptions) -> Result<kubelet::Config, 
     }
     client.tls_verify = source.kubelet_tls_verify.unwrap_or(api.tls_verify);
     Ok(kubelet::Config { client, poll_interval: source.kubelet_poll_interval })
+}
+
+/// What need not be kept of pods. A file is for others too, whose options may show more.
+fn unshown(source: &SourceOptions, layout: &Layout) -> store::Unshown {
+    if source.db.is_some() {
+        return store::Unshown::default();
+    }
+    let workload = layout.extra.workload && !layout.namespace_only;
+    store::Unshown {
+        labels: (layout.labels.is_none() || layout.namespace_only) && !workload,
+        annotations: layout.annotations.is_none() || layout.namespace_only,
+        owner_references: (!layout.owner_references || layout.namespace_only) && !workload,
+    }
 }
 
 fn snapshot(source: &SourceOptions) -> Result<Option<keeper::Settings>, BadOption> {

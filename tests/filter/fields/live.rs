@@ -127,7 +127,7 @@ fn line_10_the_node_that_the_agents_own_pod_names_is_watched_and_until_then_noth
     let namespace_file = folder.path().join("namespace");
     std::fs::write(&namespace_file, "shop").unwrap();
     let client = ClientConfig { url: server.url(), token_file: None, ..ClientConfig::default() };
-    let store = store::Config { delete_grace: Duration::ZERO, namespaces: false };
+    let store = store::Config { delete_grace: Duration::ZERO, namespaces: false, ..Default::default() };
     let agent = Node::OfPod { name: "web-1".into(), namespace_file };
     let config = WatchConfig { nodes: true, ..WatchConfig::new(client, agent, store) };
     let watch = PodWatch::shared(&config, &Owner { name: "filter:kube:kube.0".into(), level: 3 }).unwrap();

@@ -289,6 +289,7 @@ fn scripted(code: u16, seen: &Seen) -> Denial {
         403 => ("Forbidden", "is forbidden: User \"system:serviceaccount:logging:agent\" cannot do this"),
         410 => ("Expired", "the provided resourceVersion is too old"),
         500 => ("InternalError", "an error on the server has prevented the request from succeeding"),
+        504 => ("Timeout", "Too large resource version: 601, current: 1"),
         503 => ("ServiceUnavailable", "the server is currently unable to handle the request"),
         _ => ("Unknown", "failed as the script says"),
     };

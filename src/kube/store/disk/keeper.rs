@@ -181,7 +181,11 @@ mod tests {
     use crate::kube::store::{self, channel};
 
     fn ends() -> (Writer, Store) {
-        channel(store::Config { delete_grace: Duration::from_secs(60), namespaces: false })
+        channel(store::Config {
+            delete_grace: Duration::from_secs(60),
+            namespaces: false,
+            ..Default::default()
+        })
     }
 
     fn pod(name: &str, label: &str) -> Pod {
