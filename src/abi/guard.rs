@@ -11,6 +11,8 @@ use std::{
 
 use tracing::error;
 
+use super::line_queue;
+
 thread_local! {
     static PANIC: RefCell<Option<String>> = const { RefCell::new(None) };
 }
@@ -22,7 +24,9 @@ pub(super) fn guard<R>(plugin: &str, callback: &str, otherwise: R, work: impl Fn
         inject(plugin, callback);
         work()
     };
-    match panic::catch_unwind(AssertUnwindSafe(work)) {
+    let done = panic::catch_unwind(AssertUnwindSafe(work));
+    line_queue::drain();
+    match done {
         Ok(answer) => answer,
         Err(payload) => {
             std::mem::forget(payload); // its drop may panic in turn

@@ -12,6 +12,7 @@ mod guard;
 mod host;
 mod input;
 mod instance;
+mod line_queue;
 mod log;
 mod metrics;
 mod output;

@@ -21,7 +21,7 @@ use super::{
     guard::guard,
     host::{self, Host},
     instance::{Instance, Kind},
-    reload_mark, sys, workers,
+    line_queue, reload_mark, sys, workers,
 };
 use crate::{
     options::Options,
@@ -215,6 +215,7 @@ impl<O: Output> Registration<O> {
             job.abandon();
         }
         let flushed = job.wait(|| {
+            line_queue::drain();
             if running.engine.as_ref().is_some_and(|engine| !engine.is_running()) {
                 instance.tasks.begin_stop(); // the host joins its workers now: don't keep it waiting for a server
             }

@@ -141,6 +141,20 @@ fn a_bad_value_is_named_with_its_key_and_the_reason_and_stops_the_start() {
 }
 
 #[test]
+fn an_input_on_a_thread_of_its_own_is_refused_by_the_keys_name() {
+    each(Host::all(), |host| {
+        let scenery = Scenery::new();
+        let config = [service("info"), scenery.events("    Threaded On\n"), STDOUT.into()].concat();
+        let line = refused(host.start(&config).plugins(&[INPUT]).run(), host, "'threaded'");
+        assert!(
+            line.contains("[input:kube_events]") && line.contains("leave it out"),
+            "{}: {line}",
+            host.name
+        );
+    });
+}
+
+#[test]
 fn secrets_reach_no_log_at_any_level() {
     each(Host::few(), |host| {
         let scenery = Scenery::new();
