@@ -176,16 +176,16 @@ const WORD: usize = size_of::<usize>();
 const LONGEST: usize = 4096;
 
 /// Reads memory that may not be there: the kernel copies it through a pipe, or says that it can't.
-struct Memory(PipeReader, PipeWriter);
+pub(super) struct Memory(PipeReader, PipeWriter);
 
 impl Memory {
-    fn open() -> Option<Self> {
+    pub(super) fn open() -> Option<Self> {
         let (reader, writer) = std::io::pipe().ok()?;
         Some(Self(reader, writer))
     }
 
     /// The words at `address`.
-    fn read<const N: usize>(&mut self, address: usize) -> Option<[usize; N]> {
+    pub(super) fn read<const N: usize>(&mut self, address: usize) -> Option<[usize; N]> {
         if address == 0 || !address.is_multiple_of(WORD) {
             return None;
         }

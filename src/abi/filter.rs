@@ -17,6 +17,7 @@ use super::{
     metrics::Gate,
     sys,
     table::Table,
+    written::Written,
 };
 use crate::{
     options::Options,
@@ -128,10 +129,11 @@ unsafe extern "C" fn init<F: Filter>(
     };
     // SAFETY: the host's own instance, alive during its cb_init; the answer is a string of the instance's.
     let name = unsafe { host::text(name(ins)) }.unwrap_or_default();
-    let property = |key: &CStr| {
-        // SAFETY: as above; the key is NUL-terminated.
-        unsafe { host::text(get(key.as_ptr(), ins)) }
-    };
+    // SAFETY: as above; the key is NUL-terminated.
+    let first = |key: &CStr| unsafe { get(key.as_ptr(), ins) };
+    // SAFETY: as above; the answers are strings of the instance's.
+    let written = unsafe { Written::read(ins.cast(), F::Options::SPECS, &first) };
+    let property = |key: &CStr| written.get(key);
     // SAFETY: as above.
     let level = unsafe { log_level(ins) };
     let gate = Gate::open();
@@ -144,6 +146,7 @@ unsafe extern "C" fn init<F: Filter>(
         Ok(())
     };
     let started = Instance::start(Kind::Filter, F::NAME, &name, level, &property, |options, tasks| {
+        written.check_repeats()?;
         let gate = gate.clone();
         F::start(options, tasks, &Starting { plugin: F::NAME, ins, config, gate, emitter: &create })
     });

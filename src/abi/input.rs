@@ -18,6 +18,7 @@ use super::{
     instance::{Instance, Kind},
     sys,
     table::Table,
+    written::Written,
 };
 use crate::{
     options::Options,
@@ -178,10 +179,11 @@ unsafe extern "C" fn init<I: Input>(
     };
     // SAFETY: the host's own instance, alive during its cb_init; the answer is a string of the instance's.
     let name = unsafe { host::text(name(ins)) }.unwrap_or_default();
-    let property = |key: &CStr| {
-        // SAFETY: as above; the key is NUL-terminated.
-        unsafe { host::text(get(key.as_ptr(), ins)) }
-    };
+    // SAFETY: as above; the key is NUL-terminated.
+    let first = |key: &CStr| unsafe { get(key.as_ptr(), ins) };
+    // SAFETY: as above; the answers are strings of the instance's.
+    let written = unsafe { Written::read(ins.cast(), I::Options::SPECS, &first) };
+    let property = |key: &CStr| written.get(key);
     let level = (1..=5_u8).rev().find(|level| {
         // SAFETY: as above.
         (unsafe { check(ins, c_int::from(*level)) }) != 0
@@ -189,6 +191,7 @@ unsafe extern "C" fn init<I: Input>(
     let ring = Arc::clone(&bell);
     let started =
         Instance::start(Kind::Input, I::NAME, &name, level.unwrap_or(0), &property, |options, tasks| {
+            written.check_repeats()?;
             I::start(options, tasks, Wake::new(move || ring.ring()))
         });
     let Some(instance) = started else { return -1 };

@@ -1,10 +1,11 @@
 //! One instance of a plugin, from its start to its end, whatever its kind.
 
 use std::{
+    collections::BTreeSet,
     ffi::{CStr, CString, c_int},
     fmt,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -50,6 +51,7 @@ pub(super) struct Instance<P> {
     pub(super) tasks: Tasks,
     pub(super) owner: Arc<Owner>,
     plugin_name: &'static str,
+    _name: UniqueName,
 }
 
 impl<P> Instance<P> {
@@ -64,7 +66,8 @@ impl<P> Instance<P> {
     ) -> Option<Box<Self>> {
         guard::install_hook();
         log::install();
-        let owner = Owner { name: format!("{kind}:{plugin_name}:{instance_name}"), level };
+        let name = UniqueName::take(format!("{kind}:{plugin_name}:{instance_name}"));
+        let owner = Owner { name: name.0.clone(), level };
         let tasks = match Tasks::new(owner) {
             Ok(tasks) => tasks,
             Err(error) => {
@@ -89,12 +92,12 @@ impl<P> Instance<P> {
             stop.stop();
             return None;
         };
-        Some(Box::new(Self { plugin, tasks, owner, plugin_name }))
+        Some(Box::new(Self { plugin, tasks, owner, plugin_name, _name: name }))
     }
 
     /// Ends the instance: its tasks first, then the plugin.
     pub(super) fn end(self) {
-        let Self { plugin, tasks, owner, plugin_name } = self;
+        let Self { plugin, tasks, owner, plugin_name, _name } = self;
         owner.scope(|| {
             guard::guard(plugin_name, "stop", (), || {
                 tasks.stop();
@@ -102,6 +105,31 @@ impl<P> Instance<P> {
                 debug!("ended");
             });
         });
+    }
+}
+
+/// A name that no other live instance has, in log lines and metrics. The host calls the filters of all processors alike.
+struct UniqueName(String);
+
+static NAMES: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+
+impl UniqueName {
+    /// The name, or with `#2` and so on behind it.
+    fn take(name: String) -> Self {
+        let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut unique = name.clone();
+        let mut number = 1;
+        while !names.insert(unique.clone()) {
+            number += 1;
+            unique = format!("{name}#{number}");
+        }
+        Self(unique)
+    }
+}
+
+impl Drop for UniqueName {
+    fn drop(&mut self) {
+        NAMES.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.0);
     }
 }
 

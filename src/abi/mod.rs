@@ -29,6 +29,7 @@ mod reload_mark;
 mod sys;
 mod table;
 mod workers;
+mod written;
 
 pub use output::Registration;
 pub use sys::flbgo_output_plugin;

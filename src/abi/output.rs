@@ -22,10 +22,11 @@ use super::{
     host::{self, Host},
     instance::{Instance, Kind},
     line_queue, reload_mark, sys, workers,
+    written::Written,
 };
 use crate::{
     options::Options,
-    plugin::{Chunk, Flushed, Output, Refusal},
+    plugin::{Chunk, Flushed, Output},
 };
 
 const NEEDED: &[&str] = &["flb_output_name", "flb_output_set_property", "flb_log_print"];
@@ -128,10 +129,11 @@ impl<O: Output> Registration<O> {
             return sys::FLB_ERROR;
         };
         let ins = plugin.o_ins;
-        let property = |key: &CStr| {
-            // SAFETY: the host's own instance, alive during its init; the answer is a string of the instance's.
-            unsafe { host::text(get(key.as_ptr(), ins)) }
-        };
+        // SAFETY: the host's own instance, alive during its init; the key is NUL-terminated.
+        let first = |key: &CStr| unsafe { get(key.as_ptr(), ins) };
+        // SAFETY: as above; the answers are strings of the instance's.
+        let written = unsafe { Written::read(ins.cast(), O::Options::SPECS, &first) };
+        let property = |key: &CStr| written.get(key);
         // SAFETY: as above.
         let name = unsafe { host::text(name(ins)) }.unwrap_or_default();
         let level = (1..=5_u8).rev().find(|level| {
@@ -140,8 +142,10 @@ impl<O: Output> Registration<O> {
         });
         let start = |options, tasks| {
             if !self.host_checks_keys.load(Ordering::Relaxed) {
-                check_keys::<O>(&property)?;
+                written.check_keys(O::FOREIGN_KEYS, &first)?;
+                tell_what_has_no_effect(&written);
             }
+            written.check_repeats()?;
             O::start(options, tasks)
         };
         let started = Instance::start(Kind::Output, O::NAME, &name, level.unwrap_or(0), &property, start);
@@ -244,23 +248,12 @@ impl<O: Output> Registration<O> {
     }
 }
 
-/// On hosts that can't check an output's keys: refuses what operators carry over from other outputs, and says what
-/// stays unseen.
-fn check_keys<O: Output>(property: &dyn Fn(&CStr) -> Option<String>) -> Result<(), Refusal> {
-    let is_set = |key: &&str| CString::new(*key).ok().and_then(|key| property(&key)).is_some();
-    if let Some(key) = O::FOREIGN_KEYS.iter().copied().find(is_set) {
-        let valid: Vec<&str> = O::Options::SPECS.iter().map(|spec| spec.key).collect();
-        return Err(Refusal::new(format_args!(
-            "unknown configuration property '{key}'; valid are: {}",
-            valid.join(", ")
-        )));
-    }
+/// On hosts that take an output's keys unchecked.
+fn tell_what_has_no_effect(written: &Written) {
+    let unseen = if written.is_whole() { "" } else { "; a misspelt key goes unnoticed on this host" };
     info!(
-        "Fluent Bit {} can't check this output's keys: a misspelt one goes unnoticed, and its own keys host, port, \
-         tls, tls.*, net.*, proxy have no effect here",
-        Host::get().version()
+        "this output's own host, port, tls, tls.*, net.* and proxy have no effect, url and tls_* do{unseen}"
     );
-    Ok(())
 }
 
 /// A flush under way on a thread of ours.

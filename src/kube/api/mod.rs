@@ -9,4 +9,5 @@ pub mod connection;
 pub(crate) mod lines;
 mod list_items;
 pub mod resource;
+pub mod risk;
 mod timeout_body;
