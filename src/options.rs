@@ -8,7 +8,9 @@ mod value;
 
 use std::fmt;
 
-pub use value::{Pairs, Secret, SecretLines, Size, Value};
+pub use value::{Pairs, SecretLines, Size, Value};
+
+pub use crate::secret::Secret;
 
 /// The type of an option, in the host's terms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

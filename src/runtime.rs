@@ -8,23 +8,29 @@ use std::{
     cell::RefCell,
     future::Future,
     io,
+    panic::{self, AssertUnwindSafe},
     pin::Pin,
     sync::{
         Arc, Mutex, OnceLock, PoisonError, Weak,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     task::{Context, Poll},
     time::Duration,
 };
 
+use futures::FutureExt as _;
 use tokio::{
     runtime::{Builder, Handle, Runtime},
     sync::watch,
 };
+use tracing::warn;
 
 /// How long an instance's end waits for its tasks.
 const JOIN_LIMIT: Duration = Duration::from_secs(2);
 const WORKER_THREADS: usize = 2;
+/// How long a task that panicked waits before it starts again: twice as long each time, up to a minute.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// How often a thread that waits in [`Tasks::block_on`] does its duty.
 const TICK: Duration = Duration::from_millis(100);
@@ -57,14 +63,22 @@ impl Shared {
         if let Some(runtime) = shared.upgrade() {
             return Ok(runtime);
         }
-        let runtime = Builder::new_multi_thread()
-            .worker_threads(WORKER_THREADS)
-            .thread_name("flb-kube")
-            .thread_keep_alive(Duration::from_secs(5))
-            .enable_io()
-            .enable_time()
-            .build()?;
-        let runtime = Arc::new(Self(Some(runtime)));
+        can_make(WORKER_THREADS)?;
+        let build = || {
+            Builder::new_multi_thread()
+                .worker_threads(WORKER_THREADS)
+                .thread_name("flb-kube")
+                .thread_keep_alive(Duration::from_secs(5))
+                .enable_io()
+                .enable_time()
+                .build()
+        };
+        // tokio panics where the system gives it no thread after all.
+        let built = panic::catch_unwind(build).unwrap_or_else(|payload| {
+            std::mem::forget(payload);
+            Err(io::ErrorKind::WouldBlock.into())
+        });
+        let runtime = Arc::new(Self(Some(built?)));
         *shared = Arc::downgrade(&runtime);
         Ok(runtime)
     }
@@ -83,6 +97,20 @@ impl Drop for Shared {
             runtime.shutdown_timeout(JOIN_LIMIT);
         }
     }
+}
+
+/// Makes and ends as many threads, or says why the system has none.
+fn can_make(threads: usize) -> io::Result<()> {
+    let (hold, held) = std::sync::mpsc::channel::<()>();
+    let held = Arc::new(Mutex::new(held));
+    let make = |_| {
+        let held = Arc::clone(&held);
+        let wait = move || _ = held.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        std::thread::Builder::new().name("flb-kube".into()).spawn(wait)
+    };
+    let made: Vec<_> = (0..threads).map(make).collect();
+    drop(hold);
+    made.into_iter().try_for_each(|thread| thread?.join().map_err(|_| io::Error::other("it panicked")))
 }
 
 /// Whose work a thread is doing: names the instance in log lines, at the instance's own level.
@@ -130,6 +158,7 @@ pub struct Tasks {
     owner: Arc<Owner>,
     stop: Arc<watch::Sender<bool>>,
     running: Arc<AtomicUsize>,
+    restarts: Arc<AtomicU64>,
 }
 
 impl Tasks {
@@ -140,6 +169,7 @@ impl Tasks {
             owner: Arc::new(owner),
             stop: Arc::new(watch::Sender::new(false)),
             running: Arc::default(),
+            restarts: Arc::default(),
         })
     }
 
@@ -158,14 +188,30 @@ impl Tasks {
         });
     }
 
-    /// Runs `work`, which may block, on a thread of the runtime's blocking pool.
-    pub fn spawn_blocking(&self, work: impl FnOnce() + Send + 'static) {
+    /// Runs what `make` makes until the instance stops. Where it panics, it is made and run again after a pause, and
+    /// counted in [`Self::restarts`].
+    pub fn spawn_lasting<F>(&self, name: &'static str, make: impl Fn() -> F + Send + Sync + 'static)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let restarts = Arc::clone(&self.restarts);
+        self.spawn(async move { lasting(name, &restarts, make).await });
+    }
+
+    /// How many tasks were started again because they panicked.
+    pub fn restarts(&self) -> &Arc<AtomicU64> {
+        &self.restarts
+    }
+
+    /// Runs `work`, which may block for as long as the instance lives, on a thread of its own. The system may have none.
+    pub fn spawn_thread(&self, name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
         let owner = Arc::clone(&self.owner);
         let running = Running::new(&self.running);
-        self.shared.handle().spawn_blocking(move || {
+        let run = move || {
             let _running = running;
             owner.scope(work);
-        });
+        };
+        std::thread::Builder::new().name(name.into()).spawn(run).map(drop)
     }
 
     /// Waits for `future` on this thread; `None` if the instance stops first. Not for the runtime's own workers.
@@ -216,6 +262,35 @@ impl Tasks {
             std::thread::sleep(Duration::from_millis(1));
         }
     }
+}
+
+/// Runs what `make` makes until it ends by itself; after a panic, of which the log tells by the panic hook, makes and runs
+/// it again.
+pub async fn lasting<F: Future<Output = ()>>(name: &str, restarts: &AtomicU64, make: impl Fn() -> F) {
+    let mut pause = FIRST_PAUSE;
+    loop {
+        let started = tokio::time::Instant::now();
+        let run = async {
+            #[cfg(debug_assertions)]
+            inject(name);
+            make().await;
+        };
+        let Err(payload) = AssertUnwindSafe(run).catch_unwind().await else { return };
+        std::mem::forget(payload); // its drop may panic in turn
+        restarts.fetch_add(1, Ordering::Relaxed);
+        pause = if started.elapsed() > LONGEST_PAUSE { FIRST_PAUSE } else { (pause * 2).min(LONGEST_PAUSE) };
+        warn!("background task '{name}' starts again in {}s", pause.as_secs());
+        tokio::time::sleep(pause).await;
+    }
+}
+
+/// Builds for tests only, never a release: panics once in the task that FLB_KUBE_PANIC_IN names.
+#[cfg(debug_assertions)]
+fn inject(name: &str) {
+    static DONE: AtomicUsize = AtomicUsize::new(0);
+    let wanted = std::env::var("FLB_KUBE_PANIC_IN").unwrap_or_default();
+    let is_it = wanted.strip_prefix("task.") == Some(name);
+    assert!(!is_it || DONE.fetch_add(1, Ordering::Relaxed) > 0, "injected");
 }
 
 /// Counts a task for as long as it lives, also through a panic.

@@ -18,7 +18,7 @@ use tracing::warn;
 
 use self::command::CommandToken;
 use crate::{
-    options::Secret,
+    secret::Secret,
     stamp::{Stamp, stamp},
 };
 

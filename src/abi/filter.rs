@@ -4,14 +4,13 @@ use std::{
     cell::Cell,
     ffi::{CStr, CString, c_char, c_int, c_void},
     ptr, slice,
+    sync::Arc,
 };
 
-use tracing::error;
-
 use super::{
-    config_map,
+    callback::{self, Start, Zero, callback, caught},
+    config_map, context,
     emitter::{self, Emitter},
-    guard::guard,
     host::{self, Host, Starting},
     instance::{Instance, Kind},
     metrics::Gate,
@@ -23,9 +22,6 @@ use crate::{
     options::Options,
     plugin::{Chunk, Filter, Filtered},
 };
-
-const NEEDED: &[&str] =
-    &["flb_filter_get_property", "flb_filter_name", "flb_filter_set_context", "flb_log_print"];
 
 /// Fills a filter's table in the host's layout.
 ///
@@ -95,16 +91,20 @@ pub(super) unsafe fn fill<F: Filter>(table: &Table) {
 /// The first callback on a host whose layout is unknown.
 unsafe extern "C" fn refuse<F: Filter>(
     _: *mut sys::flb_filter_instance,
-    _: *mut sys::flb_config,
+    config: *mut sys::flb_config,
     _: *mut c_void,
 ) -> c_int {
-    let host = Host::get();
-    Kind::Filter.refuse(F::NAME, &host.unknown_layout("filter", host.filter_size))
+    callback(F::NAME, "init", || {
+        let host = Host::get();
+        // SAFETY: every release gives its first callback the config here; see SAFETY.md.
+        unsafe { host.learn_version(config) };
+        Kind::Filter.refuse(F::NAME, &host.unknown_layout("filter", host.filter_size))
+    })
 }
 
 /// What the host keeps for an instance.
 pub(super) struct Running<F> {
-    pub(super) instance: Box<Instance<F>>,
+    pub(super) instance: Instance<F>,
     /// Where records come from that the instance itself emitted.
     emitter: Option<Emitter>,
     /// Closed before the host frees its metrics.
@@ -117,20 +117,28 @@ unsafe extern "C" fn init<F: Filter>(
     config: *mut sys::flb_config,
     _: *mut c_void,
 ) -> c_int {
+    callback(F::NAME, "init", || {
+        // SAFETY: the host's own instance and config, alive during its cb_init, which this is.
+        unsafe { start::<F>(ins, config) }
+    })
+}
+
+/// Starts an instance.
+///
+/// # Safety
+/// `ins` and `config` are what a running `cb_init` got.
+unsafe fn start<F: Filter>(ins: *mut sys::flb_filter_instance, config: *mut sys::flb_config) -> Start {
     let host = Host::get();
-    if let Err(refusal) = host.needs(NEEDED) {
-        return Kind::Filter.refuse(F::NAME, &refusal);
-    }
-    let functions = &host.functions;
-    let (Some(get), Some(name), Some(set_context)) =
-        (functions.flb_filter_get_property, functions.flb_filter_name, functions.flb_filter_set_context)
-    else {
-        return -1;
+    // SAFETY: as the caller promises.
+    unsafe { host.learn_version(config) };
+    let functions = match host.needs(&host.filter) {
+        Ok(functions) => functions,
+        Err(refusal) => return Kind::Filter.refuse(F::NAME, &refusal),
     };
-    // SAFETY: the host's own instance, alive during its cb_init; the answer is a string of the instance's.
-    let name = unsafe { host::text(name(ins)) }.unwrap_or_default();
+    // SAFETY: as the caller promises; the answer is a string of the instance's.
+    let name = unsafe { host::text((functions.flb_filter_name)(ins)) }.unwrap_or_default();
     // SAFETY: as above; the key is NUL-terminated.
-    let first = |key: &CStr| unsafe { get(key.as_ptr(), ins) };
+    let first = |key: &CStr| unsafe { (functions.flb_filter_get_property)(key.as_ptr(), ins) };
     // SAFETY: as above; the answers are strings of the instance's.
     let written = unsafe { Written::read(ins.cast(), F::Options::SPECS, &first) };
     let property = |key: &CStr| written.get(key);
@@ -150,21 +158,18 @@ unsafe extern "C" fn init<F: Filter>(
         let gate = gate.clone();
         F::start(options, tasks, &Starting { plugin: F::NAME, ins, config, gate, emitter: &create })
     });
-    match started {
-        Some(instance) => {
-            let running = Box::into_raw(Box::new(Running { instance, emitter: emitter.get(), gate }));
-            if let Some(emitter) = emitter.get() {
-                emitter.serves(running.cast());
-            }
-            // SAFETY: the context is ours until cb_exit gets it back.
-            unsafe { set_context(ins, running.cast()) };
-            0
-        }
-        None => {
-            gate.close();
-            -1
-        }
+    let Some(instance) = started else {
+        gate.close();
+        return Start::Refused;
+    };
+    let emitter = emitter.get();
+    let token = context::keep(Arc::new(Running { instance, emitter, gate }));
+    if let Some(emitter) = emitter {
+        emitter.serves(token);
     }
+    // SAFETY: the context is a token, of which the host reads nothing.
+    unsafe { (functions.flb_filter_set_context)(ins, token) };
+    Start::Started
 }
 
 /// The instance's own level; the host's where it has none.
@@ -197,36 +202,34 @@ unsafe extern "C" fn filter<F: Filter>(
     context: *mut c_void,
     _: *mut sys::flb_config,
 ) -> c_int {
-    if context.is_null() || data.is_null() || tag.is_null() {
-        return sys::FLB_FILTER_NOTOUCH;
-    }
-    // SAFETY: the context that cb_init set; shared only, since several threads may be here.
-    let Running { instance, emitter, .. } = unsafe { &*context.cast::<Running<F>>() };
-    if emitter.is_some_and(|emitter| emitter.is(input)) {
-        return sys::FLB_FILTER_NOTOUCH;
-    }
-    let chunk = Chunk {
-        // SAFETY: the host lends `tag_len` bytes for the call.
-        tag: unsafe { slice::from_raw_parts(tag.cast(), usize::try_from(tag_len).unwrap_or(0)) },
-        // SAFETY: the host lends `bytes` bytes for the call.
-        data: unsafe { slice::from_raw_parts(data.cast(), bytes) },
-    };
-    let mut out = Vec::new();
-    let filtered = instance
-        .owner
-        .scope(|| guard(F::NAME, "filter", Filtered::Unchanged, || instance.plugin.filter(chunk, &mut out)));
-    match filtered {
-        Filtered::Unchanged => sys::FLB_FILTER_NOTOUCH,
-        Filtered::Changed => {
-            let (buffer, size) = hand_over(out);
-            // SAFETY: both are the host's to be written.
-            unsafe {
-                *out_buf = buffer;
-                *out_size = size;
-            }
-            sys::FLB_FILTER_MODIFIED
+    callback(F::NAME, "filter", || {
+        let Some(running) = context::borrow::<Running<F>>(context) else {
+            return callback::Filter::NotTouched;
+        };
+        if data.is_null() || tag.is_null() || running.emitter.is_some_and(|emitter| emitter.is(input)) {
+            return callback::Filter::NotTouched;
         }
-    }
+        let chunk = Chunk {
+            // SAFETY: the host lends `tag_len` bytes for the call.
+            tag: unsafe { slice::from_raw_parts(tag.cast(), usize::try_from(tag_len).unwrap_or(0)) },
+            // SAFETY: the host lends `bytes` bytes for the call.
+            data: unsafe { slice::from_raw_parts(data.cast(), bytes) },
+        };
+        let mut out = Vec::new();
+        let instance = &running.instance;
+        match instance.owner.scope(|| instance.plugin.filter(chunk, &mut out)) {
+            Filtered::Unchanged => callback::Filter::NotTouched,
+            Filtered::Changed => {
+                let (buffer, size) = hand_over(out);
+                // SAFETY: both are the host's to be written.
+                unsafe {
+                    *out_buf = buffer;
+                    *out_size = size;
+                }
+                callback::Filter::Modified
+            }
+        }
+    })
 }
 
 /// Gives bytes to the host, which frees them with free(): a byte vector of the system allocator is malloc's memory, and
@@ -241,14 +244,15 @@ fn hand_over(bytes: Vec<u8>) -> (*mut c_void, usize) {
 
 /// `cb_exit`.
 unsafe extern "C" fn exit<F: Filter>(context: *mut c_void, _: *mut sys::flb_config) -> c_int {
-    if context.is_null() {
-        error!("{}: the host ends an instance that it never started", F::NAME);
-        return 0;
-    }
-    emitter::rests(context);
-    // SAFETY: the context that cb_init made with Box::into_raw, given back once.
-    let Running { instance, gate, .. } = *unsafe { Box::from_raw(context.cast::<Running<F>>()) };
-    instance.end();
-    gate.close();
-    0
+    callback(F::NAME, "exit", || {
+        // An instance whose start was refused has no context.
+        if let Some(running) = context::end::<Running<F>>(context) {
+            emitter::rests(context);
+            running.instance.stop();
+            let owner = Arc::clone(&running.instance.owner);
+            running.gate.close();
+            owner.scope(|| caught(F::NAME, "stop", || drop(running)));
+        }
+        Zero
+    })
 }

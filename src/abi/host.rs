@@ -21,86 +21,137 @@ use crate::{
 
 /// What we support, for the sentence that refuses the rest.
 const SUPPORTED: &str = "2.0.0 to 5.1.1";
-/// More than any release's `struct flb_config`, of which the version probe reads a few scalars.
-const CONFIG_BYTES: usize = 64 * 1024;
 
-macro_rules! functions {
-    ($($name:ident: $type:ident,)*) => {
-        /// The host's functions that we call, as found.
-        #[derive(Default)]
-        pub(super) struct Functions {
-            $(pub(super) $name: sys::$type,)*
+/// A function type of the header, which bindgen makes nullable.
+pub(super) trait Nullable {
+    /// The function, found.
+    type Fn: Copy;
+}
+
+impl<F: Copy> Nullable for Option<F> {
+    type Fn = F;
+}
+
+/// The host lacks a function of that name.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Missing(pub(super) &'static str);
+
+macro_rules! groups {
+    ($($(#[$doc:meta])* $group:ident { $($name:ident: $type:ident,)* })*) => {
+        $($(#[$doc])*
+        #[derive(Clone, Copy)]
+        pub(super) struct $group {
+            $(pub(super) $name: <sys::$type as Nullable>::Fn,)*
         }
 
-        impl Functions {
-            fn resolve() -> Self {
-                Self { $($name: {
+        impl $group {
+            /// All of them, as found in the host; else which is missing.
+            fn resolve() -> Result<Self, Missing> {
+                Ok(Self { $($name: {
                     const NAME: &CStr = match CStr::from_bytes_with_nul(concat!(stringify!($name), "\0").as_bytes()) {
                         Ok(name) => name,
                         Err(_) => unreachable!(),
                     };
+                    let address = elf::symbol(NAME).ok_or(Missing(stringify!($name)))?;
                     // SAFETY: the host's symbol of that name has the type that the header states for every release.
-                    elf::symbol(NAME).map(|address| unsafe { mem::transmute(address.as_ptr()) })
-                },)* }
+                    unsafe { mem::transmute::<*mut libc::c_void, <sys::$type as Nullable>::Fn>(address.as_ptr()) }
+                },)* })
             }
-
-            /// The first function of `names` that this host lacks.
-            fn lacks(&self, names: &[&str]) -> Option<&'static str> {
-                $(if self.$name.is_none() && names.contains(&stringify!($name)) {
-                    return Some(stringify!($name));
-                })*
-                None
-            }
-        }
+        })*
     };
 }
 
-functions! {
-    flb_filter_get_property: flb_filter_get_property_fn,
-    flb_filter_name: flb_filter_name_fn,
-    flb_filter_set_context: flb_filter_set_context_fn,
-    flb_input_get_property: flb_input_get_property_fn,
-    flb_input_name: flb_input_name_fn,
-    flb_input_set_context: flb_input_set_context_fn,
-    flb_input_log_check: flb_input_log_check_fn,
-    flb_input_set_collector_time: flb_input_set_collector_time_fn,
-    flb_input_set_collector_event: flb_input_set_collector_event_fn,
-    flb_input_log_append_records: flb_input_log_append_records_fn,
-    flb_input_log_append: flb_input_log_append_fn,
-    flb_input_new: flb_input_new_fn,
-    flb_input_set_property: flb_input_set_property_fn,
-    flb_input_instance_init: flb_input_instance_init_fn,
-    flb_input_instance_destroy: flb_input_instance_destroy_fn,
-    flb_storage_input_create: flb_storage_input_create_fn,
-    flb_engine_flush: flb_engine_flush_fn,
-    flb_output_name: flb_output_name_fn,
-    flb_output_set_property: flb_output_set_property_fn,
-    flb_output_enable_multi_threading: flb_output_enable_multi_threading_fn,
-    flb_log_print: flb_log_print_fn,
-    flb_worker_get: flb_worker_get_fn,
-    flb_worker_log_level: flb_worker_log_level_fn,
-    flb_parser_get: flb_parser_get_fn,
-    flb_parser_do: flb_parser_do_fn,
-    cmt_create: cmt_create_fn,
-    cmt_destroy: cmt_destroy_fn,
-    cmt_counter_create: cmt_counter_create_fn,
-    cmt_counter_set: cmt_counter_set_fn,
-    cmt_gauge_create: cmt_gauge_create_fn,
-    cmt_gauge_set: cmt_gauge_set_fn,
-    flb_metrics_fluentbit_add: flb_metrics_fluentbit_add_fn,
-    cmt_encode_text_create: cmt_encode_text_create_fn,
-    cmt_encode_text_destroy: cmt_encode_text_destroy_fn,
+groups! {
+    /// What a filter needs.
+    FilterFns {
+        flb_filter_get_property: flb_filter_get_property_fn,
+        flb_filter_name: flb_filter_name_fn,
+        flb_filter_set_context: flb_filter_set_context_fn,
+    }
+    /// What an input needs.
+    InputFns {
+        flb_input_get_property: flb_input_get_property_fn,
+        flb_input_name: flb_input_name_fn,
+        flb_input_set_context: flb_input_set_context_fn,
+        flb_input_log_check: flb_input_log_check_fn,
+        flb_input_set_collector_time: flb_input_set_collector_time_fn,
+        flb_input_set_collector_event: flb_input_set_collector_event_fn,
+        flb_input_log_append_records: flb_input_log_append_records_fn,
+    }
+    /// What an output needs.
+    OutputFns {
+        flb_output_name: flb_output_name_fn,
+        flb_output_set_property: flb_output_set_property_fn,
+    }
+    /// Makes an output's workers after the host could.
+    WorkerFns {
+        flb_output_enable_multi_threading: flb_output_enable_multi_threading_fn,
+    }
+    /// Makes an input `emitter`.
+    EmitterFns {
+        flb_input_new: flb_input_new_fn,
+        flb_input_set_property: flb_input_set_property_fn,
+        flb_input_instance_init: flb_input_instance_init_fn,
+        flb_input_instance_destroy: flb_input_instance_destroy_fn,
+        flb_storage_input_create: flb_storage_input_create_fn,
+        flb_input_set_collector_time: flb_input_set_collector_time_fn,
+        flb_input_log_append: flb_input_log_append_fn,
+    }
+    /// Hands chunks to outputs before their time.
+    EngineFns {
+        flb_engine_flush: flb_engine_flush_fn,
+    }
+    /// Writes to the log.
+    LogFns {
+        flb_log_print: flb_log_print_fn,
+    }
+    /// What a thread of the host's knows.
+    ThreadFns {
+        flb_worker_get: flb_worker_get_fn,
+        flb_worker_log_level: flb_worker_log_level_fn,
+    }
+    /// Parses with the host's parsers.
+    ParserFns {
+        flb_parser_get: flb_parser_get_fn,
+        flb_parser_do: flb_parser_do_fn,
+    }
+    /// Shows numbers in a registry of the host's.
+    MetricFns {
+        cmt_counter_create: cmt_counter_create_fn,
+        cmt_counter_set: cmt_counter_set_fn,
+        cmt_gauge_create: cmt_gauge_create_fn,
+        cmt_gauge_set: cmt_gauge_set_fn,
+    }
+    /// Has the host print its own version.
+    VersionFns {
+        cmt_create: cmt_create_fn,
+        cmt_destroy: cmt_destroy_fn,
+        flb_metrics_fluentbit_add: flb_metrics_fluentbit_add_fn,
+        cmt_encode_text_create: cmt_encode_text_create_fn,
+        cmt_encode_text_destroy: cmt_encode_text_destroy_fn,
+    }
 }
 
 /// The host of this process.
 pub(super) struct Host {
-    pub(super) functions: Functions,
+    pub(super) filter: Result<FilterFns, Missing>,
+    pub(super) input: Result<InputFns, Missing>,
+    pub(super) output: Result<OutputFns, Missing>,
+    pub(super) workers: Option<WorkerFns>,
+    pub(super) emitter: Option<EmitterFns>,
+    pub(super) engine: Option<EngineFns>,
+    pub(super) thread: Option<ThreadFns>,
+    pub(super) metrics: Result<MetricFns, Missing>,
+    parsers: Option<ParserFns>,
+    log: Result<LogFns, Missing>,
     /// The size of the host's filter struct, if a built-in shows it.
     pub(super) filter_size: Option<usize>,
     /// The size of the host's input struct, if a built-in shows it.
     pub(super) input_size: Option<usize>,
     /// Whether a config map row takes 104 bytes (since 5.0.3) and not 96.
     pub(super) wide_config_maps: bool,
+    /// Whether a proxied output is told which of its instances ends (since 2.0.7).
+    pub(super) since_2_0_7: bool,
     /// Whether events carry metadata (since 2.1.0).
     pub(super) since_2_1_0: bool,
     /// Whether a proxied output's threads are made in its init already (since 2.2.0), and pre-run callbacks exist.
@@ -115,7 +166,16 @@ impl Host {
         HOST.get_or_init(|| {
             let first = |names: &[&CStr]| names.iter().find_map(|name| elf::symbol_size(name));
             Self {
-                functions: Functions::resolve(),
+                filter: FilterFns::resolve(),
+                input: InputFns::resolve(),
+                output: OutputFns::resolve(),
+                workers: WorkerFns::resolve().ok(),
+                emitter: EmitterFns::resolve().ok(),
+                engine: EngineFns::resolve().ok(),
+                thread: ThreadFns::resolve().ok(),
+                metrics: MetricFns::resolve(),
+                parsers: ParserFns::resolve().ok(),
+                log: LogFns::resolve(),
                 filter_size: first(&[
                     c"filter_grep_plugin",
                     c"filter_modify_plugin",
@@ -123,6 +183,7 @@ impl Host {
                 ]),
                 input_size: first(&[c"in_dummy_plugin", c"in_emitter_plugin", c"in_lib_plugin"]),
                 wide_config_maps: elf::symbol(c"flb_config_map_get_raw").is_some(),
+                since_2_0_7: elf::symbol(c"proxy_go_input_unregister").is_some(),
                 since_2_1_0: elf::symbol(c"flb_log_event_decoder_init").is_some(),
                 since_2_2_0: elf::symbol(c"flb_proxy_output_cb_init").is_some(),
                 version: OnceLock::new(),
@@ -130,40 +191,23 @@ impl Host {
         })
     }
 
-    /// The host's version, as it reports it in its own metrics.
+    /// The host's version, as it reports it in its own metrics; see [`Self::learn_version`].
     pub(super) fn version(&self) -> &str {
-        self.version.get_or_init(|| self.probe_version().unwrap_or_else(|| "of unknown version".into()))
+        self.version.get().map_or("of unknown version", String::as_str)
     }
 
-    /// No function tells the version; the label of a metric does.
-    fn probe_version(&self) -> Option<String> {
-        let functions = &self.functions;
-        let (create, destroy) = (functions.cmt_create?, functions.cmt_destroy?);
-        let (print, free_text) = (functions.cmt_encode_text_create?, functions.cmt_encode_text_destroy?);
-        let add = functions.flb_metrics_fluentbit_add?;
-        let mut config = vec![0_u64; CONFIG_BYTES / mem::size_of::<u64>()];
-        // SAFETY: takes nothing; answers a registry or NULL.
-        let registry = unsafe { create() };
-        if registry.is_null() {
-            return None;
+    /// Asks the host for its version, once: no function tells it, but the label of a metric does.
+    ///
+    /// # Safety
+    /// `config` is the host's own, alive during the call.
+    pub(super) unsafe fn learn_version(&self, config: *mut sys::flb_config) {
+        if self.version.get().is_none()
+            && let Ok(functions) = VersionFns::resolve()
+            // SAFETY: as the caller promises.
+            && let Some(version) = unsafe { ask_version(&functions, config) }
+        {
+            let _ = self.version.set(version);
         }
-        // SAFETY: reads scalars of a config, which lie within these zeroed bytes, and adds metrics to the registry.
-        unsafe { add(config.as_mut_ptr().cast(), registry) };
-        // SAFETY: the registry is alive.
-        let text = unsafe { print(registry) };
-        let version = (!text.is_null()).then(|| {
-            // SAFETY: an sds string, NUL-terminated, alive until it is freed below.
-            let printed = unsafe { CStr::from_ptr(text) }.to_string_lossy();
-            let version = printed.split_once("version=\"").and_then(|(_, rest)| rest.split_once('"'));
-            version.map(|(version, _)| version.to_owned())
-        });
-        if !text.is_null() {
-            // SAFETY: it is what `print` made, freed once.
-            unsafe { free_text(text) };
-        }
-        // SAFETY: it is what `create` made, freed once.
-        unsafe { destroy(registry) };
-        version.flatten()
     }
 
     /// Refuses a host whose struct for `kind` has a size that no supported release has.
@@ -179,52 +223,72 @@ impl Host {
         ))
     }
 
-    /// Refuses a host that lacks one of `names`.
-    pub(super) fn needs(&self, names: &[&str]) -> Result<(), Refusal> {
-        match self.functions.lacks(names) {
-            None => Ok(()),
-            Some(name) => Err(Refusal::new(format_args!(
+    /// The group of functions, unless this host lacks one of them or can't write a log.
+    pub(super) fn needs<G: Copy>(&self, group: &Result<G, Missing>) -> Result<G, Refusal> {
+        let found = group.as_ref().and_then(|group| self.log.as_ref().map(|_| *group));
+        found.map_err(|Missing(name)| {
+            Refusal::new(format_args!(
                 "this Fluent Bit ({}) does not export the function {name}: use a stock build of {SUPPORTED}",
                 self.version(),
-            ))),
-        }
+            ))
+        })
     }
 
     /// Whether the host made the calling thread: only such a thread's lines reach its `Log_File`.
     pub(super) fn made_this_thread(&self) -> bool {
         // SAFETY: takes nothing; answers the calling thread's worker or NULL.
-        self.functions.flb_worker_get.is_none_or(|get| !unsafe { get() }.is_null())
+        self.thread.is_none_or(|functions| !unsafe { (functions.flb_worker_get)() }.is_null())
     }
 
     /// The log level of the host's thread that calls us; info on threads that are not the host's.
     pub(super) fn thread_level(&self) -> u8 {
-        let (Some(get), Some(level)) = (self.functions.flb_worker_get, self.functions.flb_worker_log_level)
-        else {
-            return sys::FLB_LOG_INFO as u8;
-        };
-        // SAFETY: takes nothing; answers the calling thread's worker or NULL.
-        let worker = unsafe { get() };
-        if worker.is_null() {
-            return sys::FLB_LOG_INFO as u8;
-        }
-        // SAFETY: the calling thread's own worker, alive.
-        u8::try_from(unsafe { level(worker) }).unwrap_or(sys::FLB_LOG_INFO as u8)
+        let level = self.thread.and_then(|functions| {
+            // SAFETY: takes nothing; answers the calling thread's worker or NULL.
+            let worker = ptr::NonNull::new(unsafe { (functions.flb_worker_get)() })?;
+            // SAFETY: the calling thread's own worker, alive.
+            u8::try_from(unsafe { (functions.flb_worker_log_level)(worker.as_ptr()) }).ok()
+        });
+        level.unwrap_or(sys::FLB_LOG_INFO as u8)
     }
 
     /// Prints one line to the host's log, whatever its level.
     pub(super) fn print(&self, level: u8, line: &str) {
         let line = CString::new(line.replace('\0', "\u{fffd}")).unwrap_or_default();
-        match self.functions.flb_log_print {
+        match self.log {
             // SAFETY: a printf-like function; the format takes one NUL-terminated string, which outlives the call.
-            Some(print) => unsafe {
+            Ok(LogFns { flb_log_print: print }) => unsafe {
                 print(c_int::from(level), ptr::null(), 0, c"%s".as_ptr(), line.as_ptr())
             },
-            None => {
+            Err(_) => {
                 use std::io::Write as _;
                 let _ = writeln!(std::io::stderr(), "{}", line.to_string_lossy());
             }
         }
     }
+}
+
+/// # Safety
+/// `config` is the host's own, alive during the call.
+unsafe fn ask_version(functions: &VersionFns, config: *mut sys::flb_config) -> Option<String> {
+    // SAFETY: takes nothing; answers a registry or NULL.
+    let registry = ptr::NonNull::new(unsafe { (functions.cmt_create)() })?.as_ptr();
+    // SAFETY: a config as the host itself gives it to this function, and a registry that is alive.
+    unsafe { (functions.flb_metrics_fluentbit_add)(config, registry) };
+    // SAFETY: the registry is alive.
+    let text = unsafe { (functions.cmt_encode_text_create)(registry) };
+    let version = (!text.is_null()).then(|| {
+        // SAFETY: an sds string, NUL-terminated, alive until it is freed below.
+        let printed = unsafe { CStr::from_ptr(text) }.to_string_lossy();
+        let version = printed.split_once("version=\"").and_then(|(_, rest)| rest.split_once('"'));
+        version.map(|(version, _)| version.to_owned())
+    });
+    if !text.is_null() {
+        // SAFETY: it is what was printed, freed once.
+        unsafe { (functions.cmt_encode_text_destroy)(text) };
+    }
+    // SAFETY: it is what was created, freed once.
+    unsafe { (functions.cmt_destroy)(registry) };
+    version.flatten()
 }
 
 /// The text of a host string; `None` for NULL.
@@ -275,13 +339,11 @@ unsafe impl Sync for HostParsers {}
 
 impl plugin::Parsers for HostParsers {
     fn get(&self, name: &str) -> Option<Arc<dyn plugin::Parser>> {
-        let functions = &Host::get().functions;
+        let functions = Host::get().parsers?;
         let name = CString::new(name).ok()?;
-        let get = functions.flb_parser_get?;
         // SAFETY: the config is alive as said above; the name is NUL-terminated.
-        let parser = unsafe { get(name.as_ptr(), self.0) };
-        let parse = functions.flb_parser_do?;
-        let parser = ptr::NonNull::new(parser)?;
+        let parser = ptr::NonNull::new(unsafe { (functions.flb_parser_get)(name.as_ptr(), self.0) })?;
+        let parse = functions.flb_parser_do;
         Some(Arc::new(HostParser { parser, parse }))
     }
 }

@@ -12,8 +12,8 @@ use std::{
 };
 
 use super::{
-    config_map,
-    guard::guard,
+    callback::{Start, Zero, callback, caught},
+    config_map, context,
     host::{self, Host},
     instance::{Instance, Kind},
     sys,
@@ -25,16 +25,6 @@ use crate::{
     plugin::{Engine, Input, NotTaken, Refusal, Wake},
 };
 
-const NEEDED: &[&str] = &[
-    "flb_input_get_property",
-    "flb_input_name",
-    "flb_input_set_context",
-    "flb_input_log_check",
-    "flb_input_set_collector_time",
-    "flb_input_set_collector_event",
-    "flb_input_log_append_records",
-    "flb_log_print",
-];
 /// Without a wake-up the host asks this often.
 const COLLECT_SECONDS: c_long = 1;
 
@@ -98,7 +88,7 @@ tables! {
 
 /// What the host keeps for an instance.
 struct Running<I> {
-    instance: Box<Instance<I>>,
+    instance: Instance<I>,
     bell: Arc<Bell>,
     /// A paused host takes records from some inputs all the same, and then never finishes its shutdown.
     paused: AtomicBool,
@@ -134,11 +124,15 @@ impl Bell {
 /// The first callback on a host whose layout is unknown.
 unsafe extern "C" fn refuse<I: Input>(
     _: *mut sys::flb_input_instance,
-    _: *mut sys::flb_config,
+    config: *mut sys::flb_config,
     _: *mut c_void,
 ) -> c_int {
-    let host = Host::get();
-    Kind::Input.refuse(I::NAME, &host.unknown_layout("input", host.input_size))
+    callback(I::NAME, "init", || {
+        let host = Host::get();
+        // SAFETY: every release gives its first callback the config here; see SAFETY.md.
+        unsafe { host.learn_version(config) };
+        Kind::Input.refuse(I::NAME, &host.unknown_layout("input", host.input_size))
+    })
 }
 
 /// `cb_init`.
@@ -147,28 +141,32 @@ unsafe extern "C" fn init<I: Input>(
     config: *mut sys::flb_config,
     _: *mut c_void,
 ) -> c_int {
+    callback(I::NAME, "init", || {
+        // SAFETY: the host's own instance and config, alive during its cb_init, which this is.
+        unsafe { start::<I>(ins, config) }
+    })
+}
+
+/// Starts an instance.
+///
+/// # Safety
+/// `ins` and `config` are what a running `cb_init` got.
+unsafe fn start<I: Input>(ins: *mut sys::flb_input_instance, config: *mut sys::flb_config) -> Start {
     let host = Host::get();
-    if let Err(refusal) = host.needs(NEEDED) {
-        return Kind::Input.refuse(I::NAME, &refusal);
-    }
-    let functions = &host.functions;
-    let (Some(get), Some(name), Some(set_context), Some(check), Some(by_event), Some(by_time)) = (
-        functions.flb_input_get_property,
-        functions.flb_input_name,
-        functions.flb_input_set_context,
-        functions.flb_input_log_check,
-        functions.flb_input_set_collector_event,
-        functions.flb_input_set_collector_time,
-    ) else {
-        return -1;
+    // SAFETY: as the caller promises.
+    unsafe { host.learn_version(config) };
+    let functions = match host.needs(&host.input) {
+        Ok(functions) => functions,
+        Err(refusal) => return Kind::Input.refuse(I::NAME, &refusal),
     };
-    if is_own_thread_of_input() {
-        let refusal = Refusal::new(
-            "option 'threaded': on is not possible here, since the engine takes what such an input appends only later, \
-             and a crash between loses events that the cursor has passed; leave it out, this input works on threads of \
-             its own anyway",
+    if is_threaded() {
+        return Kind::Input.refuse(
+            I::NAME,
+            &Refusal::new(
+                "option 'threaded': 'on' would lose events: a threaded input's records lie in a queue that a kill \
+                 empties, after the cursor has passed them; set it to off, or leave it out",
+            ),
         );
-        return Kind::Input.refuse(I::NAME, &refusal);
     }
     let bell = match Bell::new() {
         Ok(bell) => Arc::new(bell),
@@ -177,16 +175,16 @@ unsafe extern "C" fn init<I: Input>(
             return Kind::Input.refuse(I::NAME, &refusal);
         }
     };
-    // SAFETY: the host's own instance, alive during its cb_init; the answer is a string of the instance's.
-    let name = unsafe { host::text(name(ins)) }.unwrap_or_default();
+    // SAFETY: as the caller promises; the answer is a string of the instance's.
+    let name = unsafe { host::text((functions.flb_input_name)(ins)) }.unwrap_or_default();
     // SAFETY: as above; the key is NUL-terminated.
-    let first = |key: &CStr| unsafe { get(key.as_ptr(), ins) };
+    let first = |key: &CStr| unsafe { (functions.flb_input_get_property)(key.as_ptr(), ins) };
     // SAFETY: as above; the answers are strings of the instance's.
     let written = unsafe { Written::read(ins.cast(), I::Options::SPECS, &first) };
     let property = |key: &CStr| written.get(key);
     let level = (1..=5_u8).rev().find(|level| {
         // SAFETY: as above.
-        (unsafe { check(ins, c_int::from(*level)) }) != 0
+        (unsafe { (functions.flb_input_log_check)(ins, c_int::from(*level)) }) != 0
     });
     let ring = Arc::clone(&bell);
     let started =
@@ -194,28 +192,30 @@ unsafe extern "C" fn init<I: Input>(
             written.check_repeats()?;
             I::start(options, tasks, Wake::new(move || ring.ring()))
         });
-    let Some(instance) = started else { return -1 };
+    let Some(instance) = started else { return Start::Refused };
     let fd = bell.0.as_raw_fd();
-    let running = Box::new(Running { instance, bell, paused: AtomicBool::new(false) });
-    // SAFETY: the context is ours until cb_exit gets it back; the descriptor lives as long.
+    let token = context::keep(Arc::new(Running { instance, bell, paused: AtomicBool::new(false) }));
+    // SAFETY: the context is a token, of which the host reads nothing; the descriptor lives as long as what it stands
+    // for.
     let collectors = unsafe {
-        set_context(ins, Box::into_raw(running).cast());
+        (functions.flb_input_set_context)(ins, token);
         [
-            by_event(ins, Some(collect::<I>), fd, config),
-            by_time(ins, Some(collect::<I>), COLLECT_SECONDS, 0, config),
+            (functions.flb_input_set_collector_event)(ins, Some(collect::<I>), fd, config),
+            (functions.flb_input_set_collector_time)(ins, Some(collect::<I>), COLLECT_SECONDS, 0, config),
         ]
     };
     if collectors.iter().any(|id| *id < 0) {
+        end::<I>(token);
         return Kind::Input.refuse(I::NAME, &Refusal::new("the host takes no collector"));
     }
-    0
+    Start::Started
 }
 
-/// Whether the calling thread is one that the host made for a single input, which `threaded` asks for. No function tells,
-/// and the key is the host's own; all releases name the thread `flb-in-…`.
-fn is_own_thread_of_input() -> bool {
+/// Whether the host runs this input on a thread of its own: all releases name such a thread `flb-in-…`, and the
+/// engine's `flb-pipeline`.
+fn is_threaded() -> bool {
     let mut name = [0_u8; 16];
-    // SAFETY: the kernel writes 16 bytes at most, NUL-terminated, into ours.
+    // SAFETY: writes at most 16 bytes, which are ours.
     unsafe { libc::prctl(libc::PR_GET_NAME, name.as_mut_ptr()) };
     name.starts_with(b"flb-in-")
 }
@@ -225,7 +225,7 @@ struct HostEngine(*mut sys::flb_input_instance);
 
 impl Engine for HostEngine {
     fn append(&mut self, records: usize, data: &[u8]) -> Result<(), NotTaken> {
-        let append = Host::get().functions.flb_input_log_append_records.ok_or(NotTaken)?;
+        let append = Host::get().input.map_err(|_| NotTaken)?.flb_input_log_append_records;
         // SAFETY: the instance of the running cb_collect; the host copies `data` before it returns. No tag of ours:
         // the instance's own.
         let taken = unsafe { append(self.0, records, ptr::null(), 0, data.as_ptr().cast(), data.len()) };
@@ -239,41 +239,57 @@ unsafe extern "C" fn collect<I: Input>(
     _: *mut sys::flb_config,
     context: *mut c_void,
 ) -> c_int {
-    // SAFETY: the context that cb_init set; shared only.
-    let Some(running) = (unsafe { context.cast::<Running<I>>().as_ref() }) else { return 0 };
-    running.bell.quiet();
-    if running.paused.load(Ordering::Relaxed) {
-        return 0;
-    }
-    running.instance.owner.scope(|| {
-        guard(I::NAME, "collect", (), || running.instance.plugin.collect(&mut HostEngine(ins)));
-    });
-    0
+    callback(I::NAME, "collect", || {
+        with::<I>(context, |running| {
+            running.bell.quiet();
+            if !running.paused.load(Ordering::Relaxed) {
+                running.instance.plugin.collect(&mut HostEngine(ins));
+            }
+        });
+        Zero
+    })
 }
 
 /// `cb_pause`.
 unsafe extern "C" fn pause<I: Input>(context: *mut c_void, _: *mut sys::flb_config) {
-    // SAFETY: as in collect.
-    let Some(running) = (unsafe { context.cast::<Running<I>>().as_ref() }) else { return };
-    running.paused.store(true, Ordering::Relaxed);
-    running.instance.owner.scope(|| guard(I::NAME, "pause", (), || running.instance.plugin.pause()));
+    callback(I::NAME, "pause", || {
+        with::<I>(context, |running| {
+            running.paused.store(true, Ordering::Relaxed);
+            running.instance.plugin.pause();
+        });
+    });
 }
 
 /// `cb_resume`.
 unsafe extern "C" fn resume<I: Input>(context: *mut c_void, _: *mut sys::flb_config) {
-    // SAFETY: as in collect.
-    let Some(running) = (unsafe { context.cast::<Running<I>>().as_ref() }) else { return };
-    running.paused.store(false, Ordering::Relaxed);
-    running.instance.owner.scope(|| guard(I::NAME, "resume", (), || running.instance.plugin.resume()));
-    running.bell.ring();
+    callback(I::NAME, "resume", || {
+        with::<I>(context, |running| {
+            running.paused.store(false, Ordering::Relaxed);
+            running.instance.plugin.resume();
+            running.bell.ring();
+        });
+    });
 }
 
 /// `cb_exit`.
 unsafe extern "C" fn exit<I: Input>(context: *mut c_void, _: *mut sys::flb_config) -> c_int {
-    if !context.is_null() {
-        // SAFETY: the context that cb_init made with Box::into_raw, given back once.
-        let running = unsafe { Box::from_raw(context.cast::<Running<I>>()) };
-        running.instance.end();
+    callback(I::NAME, "exit", || {
+        end::<I>(context);
+        Zero
+    })
+}
+
+/// Runs `work` with what `context` stands for, on its account.
+fn with<I: Input>(context: *mut c_void, work: impl FnOnce(&Running<I>)) {
+    if let Some(running) = context::borrow::<Running<I>>(context) {
+        running.instance.owner.scope(|| work(&running));
     }
-    0
+}
+
+fn end<I: Input>(context: *mut c_void) {
+    if let Some(running) = context::end::<Running<I>>(context) {
+        running.instance.stop();
+        let owner = Arc::clone(&running.instance.owner);
+        owner.scope(|| caught(I::NAME, "stop", || drop(running)));
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeSet,
-    ffi::{CStr, CString, c_int},
+    ffi::{CStr, CString},
     fmt,
     sync::{
         Arc, Mutex, PoisonError,
@@ -12,7 +12,11 @@ use std::{
 
 use tracing::{debug, error, info};
 
-use super::{guard, host::Host, log, sys};
+use super::{
+    callback::{Start, caught, install_hook},
+    host::Host,
+    log, sys,
+};
 use crate::{
     options::Options,
     plugin::Refusal,
@@ -38,10 +42,10 @@ impl fmt::Display for Kind {
 }
 
 impl Kind {
-    /// Says why no instance of `plugin` can start here; the host's "no".
-    pub(super) fn refuse(self, plugin: &str, refusal: &Refusal) -> c_int {
+    /// Says why no instance of `plugin` can start here.
+    pub(super) fn refuse(self, plugin: &str, refusal: &Refusal) -> Start {
         Host::get().print(sys::FLB_LOG_ERROR as u8, &format!("[{self}:{plugin}] {refusal}"));
-        -1
+        Start::Refused
     }
 }
 
@@ -63,8 +67,8 @@ impl<P> Instance<P> {
         level: u8,
         property: &dyn Fn(&CStr) -> Option<String>,
         start: impl FnOnce(O, Tasks) -> Result<P, Refusal>,
-    ) -> Option<Box<Self>> {
-        guard::install_hook();
+    ) -> Option<Self> {
+        install_hook();
         log::install();
         let name = UniqueName::take(format!("{kind}:{plugin_name}:{instance_name}"));
         let owner = Owner { name: name.0.clone(), level };
@@ -78,7 +82,7 @@ impl<P> Instance<P> {
         let owner = Arc::clone(tasks.owner());
         let stop = tasks.clone();
         let started = owner.scope(|| {
-            guard::guard(plugin_name, "start", None, || {
+            caught(plugin_name, "start", || {
                 announce();
                 let get = |key: &str| property(&CString::new(key).ok()?);
                 let started = O::load(&get)
@@ -88,22 +92,20 @@ impl<P> Instance<P> {
                 started.ok()
             })
         });
-        let Some(plugin) = started else {
+        let Some(plugin) = started.flatten() else {
             stop.stop();
             return None;
         };
-        Some(Box::new(Self { plugin, tasks, owner, plugin_name, _name: name }))
+        Some(Self { plugin, tasks, owner, plugin_name, _name: name })
     }
 
-    /// Ends the instance: its tasks first, then the plugin.
-    pub(super) fn end(self) {
-        let Self { plugin, tasks, owner, plugin_name, _name } = self;
-        owner.scope(|| {
-            guard::guard(plugin_name, "stop", (), || {
-                tasks.stop();
-                drop(plugin);
+    /// Ends the background work. The plugin itself goes with the last callback that uses it.
+    pub(super) fn stop(&self) {
+        self.owner.scope(|| {
+            caught(self.plugin_name, "stop", || {
+                self.tasks.stop();
                 debug!("ended");
-            });
+            })
         });
     }
 }

@@ -12,7 +12,10 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use super::{host::Host, sys};
+use super::{
+    host::{Host, MetricFns},
+    sys,
+};
 use crate::metrics::{Gauges, Kind, Metric, PREFIX};
 
 /// Where an instance keeps what we look at, in bytes.
@@ -118,6 +121,7 @@ enum Handle {
 
 /// A metric with the values of its label.
 struct Family {
+    functions: MetricFns,
     handle: Handle,
     /// None for a single number.
     labels: Vec<Option<CString>>,
@@ -140,10 +144,10 @@ pub(super) unsafe fn show(
     gate: &Gate,
 ) -> Result<Box<dyn Gauges>, String> {
     let host = Host::get();
-    host.needs(&["cmt_counter_create", "cmt_counter_set", "cmt_gauge_create", "cmt_gauge_set"])
-        .map_err(|refusal| refusal.to_string())?;
+    let functions = host.needs(&host.metrics).map_err(|refusal| refusal.to_string())?;
+    let filter = host.needs(&host.filter).map_err(|refusal| refusal.to_string())?;
     // SAFETY: as the caller promises.
-    let name = host.functions.flb_filter_name.map_or(ptr::null(), |name| unsafe { name(ins) });
+    let name = unsafe { (filter.flb_filter_name)(ins) };
     if name.is_null() {
         return Err("the filter has no name".into());
     }
@@ -156,7 +160,7 @@ pub(super) unsafe fn show(
     let instance = unsafe { CStr::from_ptr(name) }.to_owned();
     let create = |metric| {
         // SAFETY: the registry of the instance, on the thread that may change it.
-        unsafe { Family::create(cmt, metric) }
+        unsafe { Family::create(functions, cmt, metric) }
             .ok_or_else(|| format!("no memory for the metric {}", metric.name))
     };
     let families = metrics.iter().map(create).collect::<Result<_, _>>()?;
@@ -169,8 +173,7 @@ pub(super) unsafe fn show(
 impl Family {
     /// # Safety
     /// `cmt` is alive, and this thread may change it.
-    unsafe fn create(cmt: NonNull<sys::cmt>, metric: &Metric) -> Option<Self> {
-        let functions = &Host::get().functions;
+    unsafe fn create(functions: MetricFns, cmt: NonNull<sys::cmt>, metric: &Metric) -> Option<Self> {
         let text = |text: &str| CString::new(text).unwrap_or_default();
         let [space, subsystem, name, help] = [PREFIX, metric.subsystem, metric.name, metric.help].map(text);
         let label = text(metric.label);
@@ -182,37 +185,36 @@ impl Family {
         let handle = unsafe {
             match metric.kind {
                 Kind::Counter => {
-                    let create = functions.cmt_counter_create?;
+                    let create = functions.cmt_counter_create;
                     let made = create(cmt.as_ptr(), space, subsystem, name, help, count, keys.as_ptr());
                     Handle::Counter(NonNull::new(made)?)
                 }
                 Kind::Gauge => {
-                    let create = functions.cmt_gauge_create?;
+                    let create = functions.cmt_gauge_create;
                     let made = create(cmt.as_ptr(), space, subsystem, name, help, count, keys.as_ptr());
                     Handle::Gauge(NonNull::new(made)?)
                 }
             }
         };
         let labels = metric.values.iter().map(|value| (!is_single).then(|| text(value))).collect();
-        Some(Self { handle, labels })
+        Some(Self { functions, handle, labels })
     }
 
     /// # Safety
     /// The registry is alive; where the label is new, this thread may change it.
     unsafe fn set(&self, time: u64, instance: &CStr, label: Option<&CStr>, number: f64) {
-        let functions = &Host::get().functions;
+        let functions = &self.functions;
         let values = [instance.as_ptr(), label.map_or(ptr::null(), CStr::as_ptr)];
         let count: c_int = if label.is_none() { 1 } else { 2 };
         // SAFETY: as the caller promises; the values are NUL-terminated and outlive the call.
         unsafe {
-            match (&self.handle, functions.cmt_counter_set, functions.cmt_gauge_set) {
-                (Handle::Counter(counter), Some(set), _) => {
-                    set(counter.as_ptr(), time, number, count, values.as_ptr());
+            match &self.handle {
+                Handle::Counter(counter) => {
+                    (functions.cmt_counter_set)(counter.as_ptr(), time, number, count, values.as_ptr());
                 }
-                (Handle::Gauge(gauge), _, Some(set)) => {
-                    set(gauge.as_ptr(), time, number, count, values.as_ptr());
+                Handle::Gauge(gauge) => {
+                    (functions.cmt_gauge_set)(gauge.as_ptr(), time, number, count, values.as_ptr());
                 }
-                _ => {}
             }
         }
     }

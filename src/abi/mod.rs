@@ -4,16 +4,19 @@
 //! Invariants: no panic leaves it; the host's layout is read off the host, never guessed; memory that the host frees
 //! comes from the `malloc` that the host calls. See SAFETY.md.
 
+mod callback;
 mod config_map;
+mod context;
+mod delivery;
 mod elf;
 mod emitter;
 mod filter;
-mod guard;
 mod host;
 mod input;
 mod instance;
 mod line_queue;
 mod log;
+mod memory;
 mod metrics;
 mod output;
 mod reload_mark;
@@ -31,6 +34,7 @@ mod table;
 mod workers;
 mod written;
 
+pub use callback::{Zero, callback};
 pub use output::Registration;
 pub use sys::flbgo_output_plugin;
 pub use table::Table;
@@ -59,7 +63,10 @@ macro_rules! export_plugins {
             use std::ffi::{c_char, c_int, c_void};
 
             use super::*;
-            use $crate::abi::{Registration, Table, fill_tables, flbgo_output_plugin};
+            use $crate::{
+                abi::{Registration, Table, Zero, callback, fill_tables, flbgo_output_plugin},
+                plugin::Output,
+            };
 
             /// The filter's table.
             #[unsafe(no_mangle)]
@@ -73,31 +80,39 @@ macro_rules! export_plugins {
 
             static OUTPUT: Registration<$output> = Registration::new();
 
+            const NAME: &str = <$output as Output>::NAME;
+
             #[used]
             #[unsafe(link_section = ".init_array")]
             static FILL: extern "C" fn() = {
                 extern "C" fn fill() {
-                    // SAFETY: the loader runs this once, inside dlopen.
-                    unsafe { fill_tables::<$filter, $input>(&$filter_table, &$input_table) }
+                    callback("flb-kube", "load", || {
+                        // SAFETY: the loader runs this once, inside dlopen.
+                        unsafe { fill_tables::<$filter, $input>(&$filter_table, &$input_table) }
+                    })
                 }
                 fill
             };
 
             #[unsafe(no_mangle)]
             unsafe extern "C" fn FLBPluginRegister(definition: *mut c_void) -> c_int {
-                // SAFETY: the host's own block.
-                unsafe { OUTPUT.register(definition) }
+                callback(NAME, "register", || {
+                    // SAFETY: the host's own block.
+                    unsafe { OUTPUT.register(definition) }
+                })
             }
 
             #[unsafe(no_mangle)]
             unsafe extern "C" fn FLBPluginInit(plugin: *mut flbgo_output_plugin) -> c_int {
-                // SAFETY: the host's own instance.
-                unsafe { OUTPUT.init(plugin) }
+                callback(NAME, "init", || {
+                    // SAFETY: the host's own instance.
+                    unsafe { OUTPUT.init(plugin) }
+                })
             }
 
             #[unsafe(no_mangle)]
             extern "C" fn FLBPluginOutputPreRun(_hot_reload: c_int) -> c_int {
-                OUTPUT.pre_run()
+                callback(NAME, "pre_run", || OUTPUT.pre_run())
             }
 
             #[unsafe(no_mangle)]
@@ -107,19 +122,21 @@ macro_rules! export_plugins {
                 size: usize,
                 tag: *const c_char,
             ) -> c_int {
-                // SAFETY: the host's own context and bytes.
-                unsafe { OUTPUT.flush(context, data, size, tag) }
+                callback(NAME, "flush", || {
+                    // SAFETY: the host's own bytes.
+                    unsafe { OUTPUT.flush(context, data, size, tag) }
+                })
             }
 
             #[unsafe(no_mangle)]
             extern "C" fn FLBPluginExitCtx(context: *mut c_void) -> c_int {
-                OUTPUT.exit(context)
+                callback(NAME, "exit", || OUTPUT.exit(context))
             }
 
             /// Releases up to 2.0.6 call it unasked.
             #[unsafe(no_mangle)]
             extern "C" fn FLBPluginExit() -> c_int {
-                0
+                callback(NAME, "exit", || Zero)
             }
         }
     };

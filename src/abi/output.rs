@@ -5,20 +5,20 @@
 
 use std::{
     ffi::{CStr, CString, c_char, c_int, c_void},
-    ptr::{self, NonNull},
+    marker::PhantomData,
     slice,
     sync::{
-        Arc, Condvar, Mutex, OnceLock, PoisonError,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, AtomicPtr, Ordering},
     },
-    time::Duration,
 };
 
 use tracing::info;
 
 use super::{
-    config_map,
-    guard::guard,
+    callback::{ProxyStart, Start, Zero, caught},
+    config_map, context,
+    delivery::{Duty, Flush, Threads},
     host::{self, Host},
     instance::{Instance, Kind},
     line_queue, reload_mark, sys, workers,
@@ -26,32 +26,47 @@ use super::{
 };
 use crate::{
     options::Options,
-    plugin::{Chunk, Flushed, Output},
+    plugin::{Chunk, Flushed, Output, Refusal},
+    runtime::Tasks,
 };
 
-const NEEDED: &[&str] = &["flb_output_name", "flb_output_set_property", "flb_log_print"];
-/// How often a waiting flush looks whether the engine still runs.
-const LOOK: Duration = Duration::from_millis(100);
-
-/// The live instances of an output: one per shared object, since the host's names are fixed.
+/// An output: one per shared object, since the host's names are fixed.
 pub struct Registration<O: Output> {
-    live: Mutex<Vec<Address<O>>>,
+    /// The tokens of the instances that run.
+    live: Mutex<Vec<Token>>,
     host_checks_keys: AtomicBool,
     texts: OnceLock<[CString; 2]>,
     map: OnceLock<AtomicPtr<c_void>>,
+    output: PhantomData<fn() -> O>,
 }
 
-/// A live instance, by address.
-struct Address<O: Output>(NonNull<Running<O>>);
+/// What the host knows an instance by.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Token(*mut c_void);
 
-// SAFETY: what it points to is shared between the host's threads anyway.
-unsafe impl<O: Output> Send for Address<O> {}
+// SAFETY: a token is no address: it is compared and looked up, never read through.
+unsafe impl Send for Token {}
 
-/// What the host keeps for an instance.
+/// What is kept for an instance.
 struct Running<O: Output> {
-    instance: Box<Instance<O>>,
+    instance: Instance<O>,
+    threads: Threads,
     workers: Mutex<workers::Workers>,
     engine: Option<workers::Engine>,
+    /// Whether a flush may print, on the stack that it runs on.
+    has_room_to_print: bool,
+}
+
+/// The least stack of a flush on which the host's own printing, of 9 KiB, is safe: most of the least default.
+const ROOM_TO_PRINT: u32 = 20 << 10;
+
+/// Whether the host's `Coro_Stack_Size`, the stack of flushes, is that large; its default is.
+fn has_room_to_print(engine: Option<&workers::Engine>) -> bool {
+    let offset = reload_mark::offset_of_option(c"Coro_Stack_Size");
+    let (Some(engine), Some(offset)) = (engine, offset) else { return true };
+    // SAFETY: the host reads this option into an unsigned int at this offset of its config.
+    let size = unsafe { engine.config().as_ptr().cast::<u32>().byte_add(offset).read() };
+    size >= ROOM_TO_PRINT
 }
 
 impl<O: Output> Registration<O> {
@@ -63,6 +78,7 @@ impl<O: Output> Registration<O> {
             host_checks_keys: AtomicBool::new(false),
             texts: OnceLock::new(),
             map: OnceLock::new(),
+            output: PhantomData,
         }
     }
 
@@ -70,7 +86,7 @@ impl<O: Output> Registration<O> {
     ///
     /// # Safety
     /// `definition` is the host's heap block.
-    pub unsafe fn register(&self, definition: *mut c_void) -> c_int {
+    pub unsafe fn register(&self, definition: *mut c_void) -> Start {
         let host = Host::get();
         // SAFETY: a block of the process's malloc.
         let room = unsafe { libc::malloc_usable_size(definition) };
@@ -106,144 +122,153 @@ impl<O: Output> Registration<O> {
             }
         }
         self.host_checks_keys.store(checks, Ordering::Relaxed);
-        0
+        Start::Started
     }
 
     /// `FLBPluginInit`: starts an instance.
     ///
     /// # Safety
     /// `plugin` is the host's, alive during the call.
-    pub unsafe fn init(&self, plugin: *mut sys::flbgo_output_plugin) -> c_int {
+    pub unsafe fn init(&self, plugin: *mut sys::flbgo_output_plugin) -> ProxyStart {
         // SAFETY: as the caller promises.
-        let Some(plugin) = (unsafe { plugin.as_ref() }) else { return sys::FLB_ERROR };
-        let host = Host::get();
-        if let Err(refusal) = host.needs(NEEDED) {
-            Kind::Output.refuse(O::NAME, &refusal);
-            return sys::FLB_ERROR;
+        ProxyStart(unsafe { self.start(plugin) })
+    }
+
+    /// # Safety
+    /// As [`Self::init`].
+    unsafe fn start(&self, plugin: *mut sys::flbgo_output_plugin) -> Start {
+        // SAFETY: as the caller promises.
+        let Some(plugin) = (unsafe { plugin.as_ref() }) else { return Start::Refused };
+        let (host, ins) = (Host::get(), plugin.o_ins);
+        let engine = workers::Engine::find(ins);
+        if let Some(engine) = &engine {
+            // SAFETY: the config of the engine that starts us.
+            unsafe { host.learn_version(engine.config().as_ptr().cast()) };
         }
+        let functions = match host.needs(&host.output) {
+            Ok(functions) => functions,
+            Err(refusal) => return Kind::Output.refuse(O::NAME, &refusal),
+        };
         // SAFETY: the host's table of functions lives as long as the plugin.
         let api = unsafe { plugin.api.as_ref() };
-        let (Some(name), Some((Some(get), Some(check)))) =
-            (host.functions.flb_output_name, api.map(|api| (api.output_get_property, api.output_log_check)))
+        let Some((Some(get), Some(check))) = api.map(|api| (api.output_get_property, api.output_log_check))
         else {
-            return sys::FLB_ERROR;
+            return Kind::Output
+                .refuse(O::NAME, &Refusal::new("the host gives no functions to read options with"));
         };
-        let ins = plugin.o_ins;
         // SAFETY: the host's own instance, alive during its init; the key is NUL-terminated.
         let first = |key: &CStr| unsafe { get(key.as_ptr(), ins) };
         // SAFETY: as above; the answers are strings of the instance's.
         let written = unsafe { Written::read(ins.cast(), O::Options::SPECS, &first) };
         let property = |key: &CStr| written.get(key);
         // SAFETY: as above.
-        let name = unsafe { host::text(name(ins)) }.unwrap_or_default();
+        let name = unsafe { host::text((functions.flb_output_name)(ins)) }.unwrap_or_default();
         let level = (1..=5_u8).rev().find(|level| {
             // SAFETY: as above.
             (unsafe { check(ins, c_int::from(*level)) }) != 0
         });
-        let start = |options, tasks| {
+        let mut threads = None;
+        let start = |options, tasks: Tasks| {
             if !self.host_checks_keys.load(Ordering::Relaxed) {
                 written.check_keys(O::FOREIGN_KEYS, &first)?;
                 tell_what_has_no_effect(&written);
             }
             written.check_repeats()?;
-            O::start(options, tasks)
+            let owner = Arc::clone(tasks.owner());
+            let output = O::start(options, tasks)?;
+            let count = output.concurrency();
+            let made = Threads::start(count, &owner).map_err(|error| {
+                Refusal::new(format_args!("{count} threads to deliver on can't be started: {error}"))
+            })?;
+            threads = Some(made);
+            Ok(output)
         };
         let started = Instance::start(Kind::Output, O::NAME, &name, level.unwrap_or(0), &property, start);
-        let Some(instance) = started else { return sys::FLB_ERROR };
-        let engine = workers::Engine::find(ins);
+        let (Some(instance), Some(threads)) = (started, threads) else { return Start::Refused };
         if let Some(engine) = &engine {
             reload_mark::take_back(engine, &instance.tasks);
         }
         let concurrency = instance.plugin.concurrency();
-        let workers = workers::Workers::new(ins, concurrency, engine.as_ref());
-        let running = Box::new(Running { instance, workers: Mutex::new(workers), engine });
-        let running = NonNull::from(Box::leak(running));
-        self.live().push(Address(running));
+        let workers = Mutex::new(workers::Workers::new(ins, concurrency, engine.as_ref()));
+        let has_room_to_print = has_room_to_print(engine.as_ref());
+        let running = Running { instance, threads, workers, engine, has_room_to_print };
+        let token = Token(context::keep(Arc::new(running)));
+        self.live().push(token);
         // SAFETY: the instance's context, whose first word is for us.
-        unsafe { (*plugin.context).remote_context = running.as_ptr().cast() };
-        sys::FLB_OK
+        unsafe { (*plugin.context).remote_context = token.0 };
+        Start::Started
     }
 
     /// `FLBPluginOutputPreRun`: all outputs are ready, the engine is about to run.
-    pub fn pre_run(&self) -> c_int {
-        guard(O::NAME, "pre_run", (), || {
-            for running in self.live().iter() {
-                // SAFETY: it is live, and stays so while we hold the list.
-                let running = unsafe { running.0.as_ref() };
-                let mut workers = running.workers.lock().unwrap_or_else(PoisonError::into_inner);
-                running.instance.owner.scope(|| workers.make(running.engine.as_ref()));
-            }
-        });
-        0
+    pub fn pre_run(&self) -> Zero {
+        let live = self.live().clone();
+        for running in live.into_iter().filter_map(|token| context::borrow::<Running<O>>(token.0)) {
+            let mut workers = running.workers.lock().unwrap_or_else(PoisonError::into_inner);
+            running.instance.owner.scope(|| workers.make(running.engine.as_ref()));
+        }
+        Zero
     }
 
     /// `FLBPluginFlushCtx`: delivers a chunk.
     ///
     /// # Safety
-    /// `context` is what `init` set; `data` and `tag` are the host's for the call.
+    /// `data` and `tag` are the host's for the call.
     pub unsafe fn flush(
         &self,
         context: *mut c_void,
         data: *const c_void,
         size: usize,
         tag: *const c_char,
-    ) -> c_int {
+    ) -> Flushed {
+        let Some(running) = context::borrow::<Running<O>>(context) else { return Flushed::Failed };
         if data.is_null() || tag.is_null() {
-            return sys::FLB_ERROR;
+            return Flushed::Failed;
         }
-        // SAFETY: as the caller promises; shared only.
-        let Some(running) = (unsafe { context.cast::<Running<O>>().as_ref() }) else { return sys::FLB_ERROR };
         // SAFETY: the host's bytes for the call, and so for the job below, for which this function waits.
         let data: &'static [u8] = unsafe { slice::from_raw_parts(data.cast(), size) };
         // SAFETY: as above.
         let tag: &'static [u8] = unsafe { CStr::from_ptr(tag) }.to_bytes();
-        // SAFETY: as above: the instance ends only after its flushes returned.
-        let instance: &'static Instance<O> = unsafe { &*ptr::from_ref(&*running.instance) };
-        let job = Arc::new(Job::default());
-        let answer = Answer(Arc::clone(&job));
-        let work = move || {
-            if answer.begin() {
-                let flushed =
-                    guard(O::NAME, "flush", Flushed::Retry, || instance.plugin.flush(Chunk { tag, data }));
-                answer.is(flushed);
+        let flush = Arc::new(Flush::default());
+        let (duty, here) = (Duty(Arc::clone(&flush)), Arc::clone(&running));
+        running.threads.give(move || {
+            if duty.begin() {
+                let flushed = caught(O::NAME, "flush", || here.instance.plugin.flush(Chunk { tag, data }));
+                duty.answer(flushed.unwrap_or(Flushed::Retry));
             }
-        };
-        // Where no thread can be made this panics, and leaves the work in a queue, where a later thread may find it.
-        let is_queued = instance.owner.scope(|| {
-            guard(O::NAME, "flush", false, || {
-                instance.tasks.spawn_blocking(work);
-                true
-            })
         });
-        if !is_queued {
-            job.abandon();
-        }
-        let flushed = job.wait(|| {
-            line_queue::drain();
+        flush.wait(|| {
+            if running.has_room_to_print {
+                line_queue::drain();
+            }
             if running.engine.as_ref().is_some_and(|engine| !engine.is_running()) {
-                instance.tasks.begin_stop(); // the host joins its workers now: don't keep it waiting for a server
+                // The host joins its workers now: neither a server nor a busy thread of ours may keep it waiting.
+                flush.abandon();
+                running.instance.tasks.begin_stop();
             }
-        });
-        match flushed {
-            Flushed::Done => sys::FLB_OK,
-            Flushed::Retry => sys::FLB_RETRY,
-            Flushed::Failed => sys::FLB_ERROR,
-        }
+        })
     }
 
-    /// `FLBPluginExitCtx`: ends an instance. Releases up to 2.0.6 name the last instance each time.
-    pub fn exit(&self, context: *mut c_void) -> c_int {
+    /// `FLBPluginExitCtx`: ends an instance. The host also ends those that it never started, as it discards the
+    /// configuration of a reload that it refuses: these have no context. Releases up to 2.0.6 name the last instance
+    /// each time.
+    pub fn exit(&self, context: *mut c_void) -> Zero {
         let mut live = self.live();
-        let named = live.iter().position(|running| running.0.as_ptr().cast() == context);
-        let Some(running) = named.map(|at| live.swap_remove(at)).or_else(|| live.pop()) else { return 0 };
+        let named = live.iter().position(|token| token.0 == context);
+        let is_unnamed = !context.is_null() && !Host::get().since_2_0_7;
+        let token =
+            named.map(|at| live.swap_remove(at)).or_else(|| if is_unnamed { live.pop() } else { None });
         drop(live);
-        // SAFETY: it came from Box::leak in init, and left the list: it is given back once.
-        let running = unsafe { Box::from_raw(running.0.as_ptr()) };
-        running.instance.end();
-        0
+        if let Some(running) = token.and_then(|token| context::end::<Running<O>>(token.0)) {
+            running.instance.tasks.begin_stop();
+            running.threads.stop();
+            running.instance.stop();
+            let owner = Arc::clone(&running.instance.owner);
+            owner.scope(|| caught(O::NAME, "stop", || drop(running)));
+        }
+        Zero
     }
 
-    fn live(&self) -> std::sync::MutexGuard<'_, Vec<Address<O>>> {
+    fn live(&self) -> std::sync::MutexGuard<'_, Vec<Token>> {
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -254,112 +279,4 @@ fn tell_what_has_no_effect(written: &Written) {
     info!(
         "this output's own host, port, tls, tls.*, net.* and proxy have no effect, url and tls_* do{unseen}"
     );
-}
-
-/// A flush under way on a thread of ours.
-#[derive(Default)]
-struct Job {
-    state: Mutex<State>,
-    answered: Condvar,
-}
-
-#[derive(Default, Clone, Copy, PartialEq, Eq)]
-enum State {
-    #[default]
-    Waiting,
-    Begun,
-    Answered(Flushed),
-}
-
-impl Job {
-    /// Waits for the answer; calls `look` now and then.
-    fn wait(&self, look: impl Fn()) -> Flushed {
-        let mut state = self.state();
-        loop {
-            if let State::Answered(answer) = *state {
-                return answer;
-            }
-            let (back, timeout) =
-                self.answered.wait_timeout(state, LOOK).unwrap_or_else(PoisonError::into_inner);
-            state = back;
-            if timeout.timed_out() {
-                look();
-            }
-        }
-    }
-
-    /// Answers "retry" unless the job has begun: then it must be waited for.
-    fn abandon(&self) {
-        let mut state = self.state();
-        if *state == State::Waiting {
-            *state = State::Answered(Flushed::Retry);
-        }
-    }
-
-    fn state(&self) -> std::sync::MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// The duty to answer a job: retry, if it is dropped unanswered.
-struct Answer(Arc<Job>);
-
-impl Answer {
-    /// Whether the job is still wanted. If not, what it would read is gone.
-    fn begin(&self) -> bool {
-        let mut state = self.0.state();
-        let is_wanted = *state == State::Waiting;
-        if is_wanted {
-            *state = State::Begun;
-        }
-        is_wanted
-    }
-
-    fn is(self, flushed: Flushed) {
-        *self.0.state() = State::Answered(flushed);
-    }
-}
-
-impl Drop for Answer {
-    fn drop(&mut self) {
-        let mut state = self.0.state();
-        if !matches!(*state, State::Answered(_)) {
-            *state = State::Answered(Flushed::Retry);
-        }
-        drop(state);
-        self.0.answered.notify_one();
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_job_that_was_abandoned_never_begins() {
-        let job = Arc::new(Job::default());
-        let answer = Answer(Arc::clone(&job));
-        job.abandon();
-        assert_eq!(job.wait(|| ()), Flushed::Retry);
-        assert!(!answer.begin());
-    }
-
-    #[test]
-    fn a_job_that_has_begun_is_waited_for() {
-        let job = Arc::new(Job::default());
-        let answer = Answer(Arc::clone(&job));
-        assert!(answer.begin());
-        job.abandon();
-        answer.is(Flushed::Done);
-        assert_eq!(job.wait(|| ()), Flushed::Done);
-    }
-
-    #[test]
-    fn a_job_that_is_dropped_is_tried_again() {
-        let job = Arc::new(Job::default());
-        let answer = Answer(Arc::clone(&job));
-        assert!(answer.begin());
-        drop(answer);
-        assert_eq!(job.wait(|| ()), Flushed::Retry);
-    }
 }

@@ -9,7 +9,7 @@ use std::ffi::{CStr, CString, c_char, c_void};
 
 use tracing::warn;
 
-use super::{emitter::Memory, host};
+use super::{host, memory::Memory};
 use crate::{options::OptionSpec, plugin::Refusal};
 
 const WORD: usize = size_of::<usize>();

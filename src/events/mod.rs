@@ -14,11 +14,13 @@ mod time;
 mod watch;
 
 use std::{
+    io,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use tokio::sync::{
+    Mutex,
     mpsc::{UnboundedSender, unbounded_channel},
     oneshot, watch as flag,
 };
@@ -33,7 +35,7 @@ use self::{
 };
 use crate::{
     kube::api::{backoff::Backoff, connection::Connection, resource::Resource},
-    runtime::Tasks,
+    runtime::{self, Tasks},
 };
 
 /// What to follow, and how.
@@ -63,14 +65,14 @@ pub struct Events {
 
 impl Events {
     /// Starts to follow the events of `server`, whose address names the cursor. `wake` is called when there is
-    /// something to deliver.
+    /// something to deliver. The system may have no thread for the cursor's file.
     pub fn start(
         config: Config,
         connection: Connection,
         server: &str,
         tasks: &Tasks,
         wake: impl Fn() + Send + Sync + 'static,
-    ) -> Self {
+    ) -> io::Result<Self> {
         let queue = Arc::new(Queue::default());
         let wake = Arc::new(wake);
         let (paused, pause) = flag::channel(false);
@@ -88,10 +90,12 @@ impl Events {
                     wake();
                 }
             };
-            tasks.spawn_blocking(move || Keeper::run(settings, scope, loaded, commits, committed, &keeper));
-            taken
+            let keep = move || Keeper::run(settings, scope, loaded, commits, committed, &keeper);
+            tasks.spawn_thread("flb-kube-cursor", keep).map(|()| taken)
         });
+        let taken = taken.transpose()?;
         let shared = Arc::clone(&queue);
+        let restarts = Arc::clone(tasks.restarts());
         tasks.spawn(async move {
             let watcher = Watcher {
                 api: Api {
@@ -110,9 +114,11 @@ impl Events {
                 unreadable: Unreadable::default(),
                 forgot: Instant::now(),
             };
-            watcher.run().await;
+            // What it knows outlives a panic.
+            let watcher = Mutex::new(watcher);
+            runtime::lasting("events", &restarts, || async { watcher.lock().await.run().await }).await;
         });
-        Self { queue, taken, paused }
+        Ok(Self { queue, taken, paused })
     }
 
     /// Hands what is ready to `append` (records, bytes), which answers whether it took it. What it did not take comes

@@ -49,7 +49,7 @@ pub(super) struct Watcher {
 
 impl Watcher {
     /// Follows the events until it is dropped.
-    pub(super) async fn run(mut self) {
+    pub(super) async fn run(&mut self) {
         loop {
             let opened = Instant::now();
             let version = self.cursor.resource_version().map(str::to_owned);

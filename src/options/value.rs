@@ -3,9 +3,10 @@
 //! Serves the rows. Invariant: a text that is not of the type is refused with a reason that ends the sentence "option
 //! 'key': 'text' …", and a secret is never shown.
 
-use std::{fmt, time::Duration};
+use std::time::Duration;
 
 use super::Kind;
+use crate::secret::Secret;
 
 /// A type that an option can have.
 pub trait Value: Sized {
@@ -136,29 +137,12 @@ impl Value for Pairs {
     }
 }
 
-/// Text that never reaches a log.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Secret(String);
-
-impl Secret {
-    /// The text itself: for the wire only.
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("***")
-    }
-}
-
 impl Value for Secret {
     const KIND: Kind = Kind::Text;
     const SECRET: bool = true;
 
     fn parse(text: &str) -> Result<Self, String> {
-        Ok(Self(text.to_owned()))
+        Ok(Self::new(text))
     }
 }
 

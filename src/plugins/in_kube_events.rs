@@ -100,7 +100,9 @@ impl Input for KubeEvents {
         let connection = Connection::new(&client(&options)).map_err(Refusal::new)?;
         let url = options.url.clone();
         let events = Events::start(config(options)?, connection, &url, &tasks, move || wake.wake());
-        Ok(Self(events))
+        events.map(Self).map_err(|error| {
+            Refusal::new(format_args!("no thread for the cursor's file can be started: {error}"))
+        })
     }
 
     fn collect(&self, engine: &mut dyn Engine) {

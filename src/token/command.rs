@@ -15,7 +15,7 @@ use hyper::header::HeaderValue;
 use tokio::{net::unix::pipe, sync::Semaphore};
 use tracing::warn;
 
-use crate::options::Secret;
+use crate::secret::Secret;
 
 /// How long a run may take.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -186,10 +186,9 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::options::Value as _;
 
     fn token(command: &str) -> CommandToken {
-        CommandToken::new(Secret::parse(command).unwrap(), Duration::MAX)
+        CommandToken::new(Secret::new(command), Duration::MAX)
     }
 
     #[tokio::test]

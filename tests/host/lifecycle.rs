@@ -8,4 +8,5 @@ mod loading;
 mod panics;
 mod refusals;
 mod reload;
+mod scarcity;
 mod workers;

@@ -132,6 +132,52 @@ fn unsafe_code_is_in_the_boundary_alone() {
     assert!(found.is_empty(), "{found:#?}");
 }
 
+/// Where the text that begins with an opening bracket ends: behind the closing one.
+fn bracket_end(text: &str, open: char, close: char) -> Option<usize> {
+    let mut depth = 0;
+    for (at, c) in text.char_indices() {
+        match c {
+            c if c == open => depth += 1,
+            c if c == close && depth == 1 => return Some(at + 1),
+            c if c == close => depth -= 1,
+            _ => {}
+        }
+    }
+    None
+}
+
+/// The functions of a text that the host calls, each with its body.
+fn called_by_the_host(code: &str) -> Vec<(&str, &str)> {
+    const HEAD: &str = "extern \"C\" fn ";
+    let mut found = Vec::new();
+    for (at, _) in code.match_indices(HEAD) {
+        let rest = &code[at + HEAD.len()..];
+        let name = rest.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default();
+        let Some(start) = rest.find('{').filter(|_| !name.is_empty()) else { continue };
+        let body = &rest[start..];
+        found.push((name, body[1..bracket_end(body, '{', '}').unwrap() - 1].trim()));
+    }
+    found
+}
+
+#[test]
+fn every_function_that_the_host_calls_is_one_callback() {
+    let mut names = Vec::new();
+    for source in sources("src").iter().filter(|source| source.is_in("abi") && !source.is_generated()) {
+        let code: String = source.code().map(|(_, line)| line).collect::<Vec<_>>().join("\n");
+        for (name, body) in called_by_the_host(&code) {
+            let call = body.strip_prefix("callback");
+            let is_whole = call.is_some_and(|call| {
+                bracket_end(call, '(', ')')
+                    .is_some_and(|end| call.starts_with('(') && ["", ";"].contains(&call[end..].trim()))
+            });
+            assert!(is_whole, "{}: {name} is more than one callback(…): {body}", source.path);
+            names.push(name.to_owned());
+        }
+    }
+    assert!(names.len() >= 15, "all of them are read: {names:?}");
+}
+
 #[test]
 fn nothing_is_static_mut() {
     let found = wrong(&sources("src"), |_, line| line.contains("static mut "));

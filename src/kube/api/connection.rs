@@ -26,7 +26,7 @@ use tracing::warn;
 use crate::{
     http::{self, causes},
     kube::api::{risk::token_risk, timeout_body::Watched},
-    options::Secret,
+    secret::Secret,
     stamp::Stamp,
     tls::Tls,
     token::Bearer,

@@ -191,7 +191,8 @@ impl PodWatch {
         if let Some(settings) = config.snapshot.clone() {
             let (shared, tasks) = (Arc::clone(&shared), watch.tasks.clone());
             let loaded = move || _ = loaded.send_replace(true);
-            watch.tasks.spawn_blocking(move || keeper::run(settings, &shared.writer, loaded, &tasks));
+            let keep = move || keeper::run(settings, &shared.writer, loaded, &tasks);
+            watch.tasks.spawn_thread("flb-kube-db", keep)?;
         }
         match kubelet {
             _ if !config.pods => {
@@ -200,20 +201,23 @@ impl PodWatch {
                 shared.writer.end_list();
             }
             Some(kubelet) => {
-                watch.tasks.spawn(Arc::clone(&shared).ask_kubelet(kubelet));
-                watch.tasks.spawn(Arc::clone(&shared).watch_own_node());
+                let asking = Arc::clone(&shared);
+                watch
+                    .tasks
+                    .spawn_lasting("kubelet", move || Arc::clone(&asking).ask_kubelet(kubelet.clone()));
+                watch.tasks.spawn_lasting("node", again(&shared, Shared::watch_own_node));
             }
             None => {
-                watch.tasks.spawn(Arc::clone(&shared).watch_pods());
+                watch.tasks.spawn_lasting("pods", again(&shared, Shared::watch_pods));
                 if looks_up {
-                    watch.tasks.spawn(Arc::clone(&shared).look_up());
+                    watch.tasks.spawn_lasting("look-ups", again(&shared, Shared::look_up));
                 }
             }
         }
         if config.store.namespaces {
-            watch.tasks.spawn(Arc::clone(&shared).watch_namespaces());
+            watch.tasks.spawn_lasting("namespaces", again(&shared, Shared::watch_namespaces));
         }
-        watch.tasks.spawn(shared.sweep());
+        watch.tasks.spawn_lasting("sweep", again(&shared, Shared::sweep));
         Ok(watch)
     }
 
@@ -251,6 +255,12 @@ struct Shared {
     writer: Writer,
     counters: Arc<Counters>,
     config: WatchConfig,
+}
+
+/// The task `work` of `shared`, to be begun as often as need be.
+fn again<F>(shared: &Arc<Shared>, work: fn(Arc<Shared>) -> F) -> impl Fn() -> F + use<F> {
+    let shared = Arc::clone(shared);
+    move || work(Arc::clone(&shared))
 }
 
 impl Shared {

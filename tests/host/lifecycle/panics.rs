@@ -127,3 +127,21 @@ fn a_panic_in_pause_resume_pre_run_or_stop_does_no_harm() {
         }
     });
 }
+
+#[test]
+fn a_background_task_that_panics_starts_again() {
+    if !CAN_PANIC {
+        return;
+    }
+    each(Host::few(), |host| {
+        let scenery = Scenery::new();
+        let config = [service("info"), dummy("hello"), scenery.filter(""), scenery.output("")].concat();
+        let mut running = start(host, &config, "task.pods");
+        running.wait_for_lines("background task: panic at ", 1);
+        running.wait_for_lines("background task 'pods' starts again", 1);
+        running.wait("its pods are known", |_| {
+            scenery.sink.rows().iter().any(|row| row.field("kubernetes.labels.team") == "blue")
+        });
+        running.stop();
+    });
+}

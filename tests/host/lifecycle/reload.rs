@@ -14,6 +14,7 @@ use flb_kube_testing::{
 };
 
 const RELOADS: usize = 20;
+const OUTPUTS: usize = 2;
 /// What each start of the pipeline says once.
 const STARTED: &str = "records go there";
 /// What a real host says that is asked too soon.
@@ -28,14 +29,16 @@ fn twenty_reloads_under_load_lose_no_record_and_hold_on_to_nothing() {
         let filter = scenery.filter("    Kube_Tag_Prefix PREFIX\n");
         let config =
             [service("info"), tail.into(), scenery.events("    DB FOLDER/events.db\n"), filter].concat();
-        let config = config + &scenery.output("    Retry_Limit no_limits\n");
+        // One has workers of its own accord, one as the operator says.
+        let asked = scenery.output("    Alias asked\n    Workers 3\n").replace("Match *", "Match none");
+        let config = config + &scenery.output("    Retry_Limit no_limits\n") + &asked;
         let mut running = host.start(&config).run_with(|folder, text| {
             fs::create_dir(folder.join("logs")).unwrap();
             // The tag is the path with dots for slashes, and a host writes dots in a row once.
             let path = folder.display().to_string().replace('/', ".").replace("..", ".");
             text.replace("PREFIX", &format!("kube{path}.logs."))
         });
-        running.wait_for_lines(STARTED, 1);
+        running.wait_for_lines(STARTED, OUTPUTS);
         let (written, done) = (AtomicUsize::new(0), AtomicBool::new(false));
         let file = TAG.trim_start_matches("kube.var.log.containers.");
         let log = running.folder().join("logs").join(file);
@@ -72,6 +75,29 @@ fn twenty_reloads_under_load_lose_no_record_and_hold_on_to_nothing() {
     });
 }
 
+#[test]
+fn a_reload_that_the_host_refuses_leaves_the_pipeline_as_it_was() {
+    each(Host::since(2, 1, 0), |host| {
+        let scenery = Scenery::new();
+        let second = scenery.output("    Alias second\n    Extra_Fields via=second\n");
+        let config = scenery.all() + &second;
+        let mut running = host.start(&config).run();
+        let via = |name: &str| scenery.sink.rows().iter().filter(|row| row.field("via") == name).count();
+        running.wait("both outputs deliver", |_| via("") > 0 && via("second") > 0);
+        let file = running.folder().join("fluent-bit.conf");
+        fs::write(&file, config.replace("    Kube_Node_Name n1\n", "    Kube_Node_Nam n1\n")).unwrap();
+        // Once only: after one that it refused, a real host takes no other.
+        running.signal("HUP");
+        running.wait("the reload is refused", |host| {
+            host.count("Reloading is halted") + host.count("the new configuration is not taken") > 0
+        });
+        let before = (via(""), via("second"));
+        running.wait("both outputs go on", |_| via("") > before.0 + 5 && via("second") > before.1 + 5);
+        running.stop();
+        assert_eq!(running.count("this is a defect"), 0, "{}: {}", host.name, running.log());
+    });
+}
+
 /// Reloads while an event happens each time; answers what the host held after each.
 fn reloads(running: &mut Running, scenery: &Scenery) -> Vec<Holdings> {
     let reload = |number: usize| {
@@ -85,7 +111,7 @@ fn reloads(running: &mut Running, scenery: &Scenery) -> Vec<Holdings> {
                 refused = host.count(BUSY);
                 host.signal("HUP");
             }
-            host.count(STARTED) >= number + 2
+            host.count(STARTED) >= (number + 2) * OUTPUTS
         });
         running.wait("lines flow again", |_| messages(scenery, "line ").len() > before);
         running.holdings()

@@ -7,7 +7,7 @@ use flb_kube_testing::{
 
 #[test]
 fn each_output_gets_workers_once_and_the_operators_number_stands() {
-    // Only real hosts say which workers started. Since 2.2.0 they make what the operator asks for twice themselves.
+    // Only real hosts say which workers started.
     each(Host::real(), |host| {
         let scenery = Scenery::new();
         let config = [
@@ -29,7 +29,7 @@ fn each_output_gets_workers_once_and_the_operators_number_stands() {
         for output in ["victorialogs.0", "victorialogs.1"] {
             assert_eq!([0, 1, 2].map(|worker| started(output, worker)), [1, 1, 0], "{output}: {}", host.name);
         }
-        assert_eq!([0, 1, 2, 3].map(|worker| started("asked", worker)), [2, 2, 2, 0], "{}", host.name);
+        assert_eq!([0, 1, 2, 3].map(|worker| started("asked", worker)), [1, 1, 1, 0], "{}", host.name);
         running.stop();
     });
 }

@@ -6,11 +6,16 @@ mod running;
 
 use std::{
     fs,
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::Command,
-    sync::Mutex,
+    sync::{
+        Mutex,
+        atomic::{AtomicU32, Ordering},
+    },
 };
 
+use running::as_user;
 pub use running::{Holdings, Running, kill, processes_with};
 
 pub use crate::servers::built::{ALL, FILTER, INPUT, OUTPUT};
@@ -103,6 +108,7 @@ impl Host {
             environment: Vec::new(),
             files: Vec::new(),
             ending: "conf",
+            processes: None,
         }
     }
 
@@ -119,6 +125,25 @@ impl Host {
     }
 }
 
+/// Users that no machine has, one for each host whose processes are limited.
+const FIRST_USER: u32 = 1_000_000;
+static NEXT_USER: AtomicU32 = AtomicU32::new(0);
+
+/// Whether the number of a host's processes can be limited here.
+pub fn can_limit_processes() -> bool {
+    let mut probe = as_user(FIRST_USER);
+    let can =
+        probe.args(["prlimit", "--nproc=100:4096"]).arg(built::stand_in_host()).arg("--version").output();
+    let can = can.is_ok_and(|done| done.status.code().is_some_and(|code| code != 126 && code != 127));
+    if !can {
+        roster::skipped(
+            "hosts without threads",
+            "needs root, setpriv, prlimit, and a target folder that others may read",
+        );
+    }
+    can
+}
+
 /// A host about to start.
 pub struct Start<'a> {
     host: &'a Host,
@@ -127,6 +152,8 @@ pub struct Start<'a> {
     environment: Vec<(String, String)>,
     files: Vec<(&'a str, &'a str)>,
     ending: &'static str,
+    /// Its user, and how many processes that may have.
+    processes: Option<(u32, usize)>,
 }
 
 impl<'a> Start<'a> {
@@ -154,6 +181,14 @@ impl<'a> Start<'a> {
         self
     }
 
+    /// Runs it as a user of its own, who may have so many processes and threads: no such limit binds root, and the limit
+    /// counts all that a user has.
+    pub fn processes(mut self, limit: usize) -> Self {
+        let user = FIRST_USER + std::process::id() % 5_000 * 100 + NEXT_USER.fetch_add(1, Ordering::Relaxed);
+        self.processes = Some((user, limit));
+        self
+    }
+
     /// Starts it. `FOLDER` in the configuration stands for the host's own folder.
     pub fn run(self) -> Running {
         self.run_with(|_, config| config)
@@ -162,13 +197,18 @@ impl<'a> Start<'a> {
     /// Starts it after `prepare` has furnished its folder and finished the configuration.
     pub fn run_with(self, prepare: impl FnOnce(&Path, String) -> String) -> Running {
         let folder = tempfile::tempdir().expect("a folder");
+        let mut command = Command::new(&self.host.program);
+        if let Some((user, limit)) = self.processes {
+            fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).expect("it is ours");
+            command = as_user(user);
+            command.args(["prlimit", &format!("--nproc={limit}:4096")]).arg(&self.host.program);
+        }
         for (name, text) in self.files {
             fs::write(folder.path().join(name), text).expect("a file can be written");
         }
         let config = folder.path().join(format!("fluent-bit.{}", self.ending));
         let text = self.config.replace("FOLDER", &folder.path().display().to_string());
         fs::write(&config, prepare(folder.path(), text)).expect("a file can be written");
-        let mut command = Command::new(&self.host.program);
         command.args(&self.host.flags);
         for link in links(folder.path(), &self.plugins) {
             command.arg("-e").arg(link);
@@ -177,7 +217,8 @@ impl<'a> Start<'a> {
             command.arg("-Y");
         }
         command.arg("-c").arg(config).current_dir(folder.path()).envs(self.environment);
-        Running::start(&self.host.name, &mut command, folder)
+        let user = self.processes.map_or(0, |(user, _)| user);
+        Running::start(&self.host.name, user, &mut command, folder)
     }
 }
 

@@ -20,6 +20,8 @@ pub struct Running {
     process: Process,
     folder: TempDir,
     name: String,
+    /// Whose process it is, where that is not this one's user.
+    user: u32,
 }
 
 /// What a process holds.
@@ -33,10 +35,10 @@ pub struct Holdings {
 }
 
 impl Running {
-    pub(super) fn start(name: &str, command: &mut Command, folder: TempDir) -> Self {
+    pub(super) fn start(name: &str, user: u32, command: &mut Command, folder: TempDir) -> Self {
         let log = folder.path().join("host.log");
         let process = Process::start_in(name, command, &log, Some(folder.path()));
-        Self { process, folder, name: name.to_owned() }
+        Self { process, folder, name: name.to_owned(), user }
     }
 
     /// The host's own folder.
@@ -67,6 +69,18 @@ impl Running {
         true
     }
 
+    /// Waits until `is_so`, or until it ends; false where neither comes within ten seconds.
+    pub fn comes_or_ends(&mut self, mut is_so: impl FnMut(&Self) -> bool) -> bool {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while self.process.ended().is_none() && !is_so(self) {
+            if Instant::now() >= deadline {
+                return false;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        true
+    }
+
     /// Waits until `is_so`; shows the log where it never is.
     pub fn wait(&mut self, what: &str, is_so: impl FnMut(&Self) -> bool) {
         let came = self.comes(is_so);
@@ -85,6 +99,19 @@ impl Running {
 
     pub fn signal(&self, name: &str) {
         kill(self.process.id(), name);
+    }
+
+    /// Limits how many processes and threads its user may have from now on.
+    pub fn limit_processes(&self, limit: usize) {
+        let mut set = as_user(self.user);
+        set.args(["prlimit", &format!("--pid={}", self.process.id()), &format!("--nproc={limit}:")]);
+        let set = set.status();
+        assert!(set.is_ok_and(|status| status.success()), "prlimit --nproc={limit}");
+    }
+
+    /// How it ended, if it has.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.process.ended()
     }
 
     /// Has it end, and shows the log where it does not end well.
@@ -112,6 +139,13 @@ impl Running {
         let descriptors = entries("fd").filter(|entry| !is_pipe(&entry.path())).count();
         Holdings { threads: entries("task").count(), descriptors, memory }
     }
+}
+
+/// A command that runs the next one as this user, in no other group.
+pub(super) fn as_user(user: u32) -> Command {
+    let mut command = Command::new("setpriv");
+    command.args([&format!("--reuid={user}"), &format!("--regid={user}"), "--clear-groups"]);
+    command
 }
 
 /// Sends a signal to one process.

@@ -153,7 +153,11 @@ impl Host {
             self.log_print,
             reloading,
         )?;
-        let pipeline = Pipeline::build(&config, &plugins, &self.release)?;
+        let pipeline = Pipeline::build(&config, &plugins, &self.release).inspect_err(|_| {
+            if reloading {
+                pipeline::discard(&config, &plugins)
+            }
+        })?;
         Ok(Life { config, plugins, pipeline })
     }
 

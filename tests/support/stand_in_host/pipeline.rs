@@ -81,6 +81,17 @@ impl Pipeline {
     }
 }
 
+/// What the real host does with the configuration of a reload that it refuses: it ends every proxied output in it, though
+/// none was started.
+pub(crate) fn discard(config: &Config, plugins: &[Arc<Plugin>]) {
+    for section in config.sections.iter().filter(|section| section.kind == Kind::Output.word()) {
+        let named = plugins.iter().find(|plugin| plugin.name.eq_ignore_ascii_case(section.name()));
+        if let Some(Body::Output(proxy)) = named.map(|plugin| &plugin.body) {
+            proxy.exit_unstarted();
+        }
+    }
+}
+
 impl Builder<'_> {
     fn number(&mut self, kind: Kind) -> usize {
         let count = self.counts.entry(kind).or_default();

@@ -167,6 +167,16 @@ impl Proxy {
         }
     }
 
+    /// Ends an instance that was never started: the plugin gets no context.
+    pub(crate) fn exit_unstarted(&self) {
+        // SAFETY: an export with its type.
+        unsafe {
+            if let Ok(exit) = self.library.function::<ExitContext>("FLBPluginExitCtx") {
+                exit(ptr::null_mut());
+            }
+        }
+    }
+
     /// The last call that the plugin gets.
     pub(crate) fn unregister(&self) {
         // SAFETY: an export with its type, and the definition that was registered.

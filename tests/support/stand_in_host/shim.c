@@ -79,6 +79,9 @@ struct flb_service_config service_configs[] = {
         abort(); \
     }
 
+#if SINCE(2, 0, 7)
+MARKER(proxy_go_input_unregister)
+#endif
 #if SINCE(2, 1, 0)
 MARKER(flb_log_event_decoder_init)
 #endif
