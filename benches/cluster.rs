@@ -34,7 +34,7 @@ use flb_kube::{
     },
     record::{
         msgpack::{reader::Events, write},
-        splice::{Lines, splice, treatment::Choose},
+        splice::{Lines, choose::Choose, splice},
     },
     runtime::Owner,
 };

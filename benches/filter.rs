@@ -19,9 +19,9 @@ use flb_kube::{
         runtime_line::partial::{Limits, Parts},
         splice::{
             Lines,
+            choose::Always,
             merge::{Format, Merge},
             splice, splice_raw,
-            treatment::Always,
         },
     },
 };
@@ -158,7 +158,7 @@ fn enrich_raw(bencher: Bencher<'_, '_>, line: impl Fn(usize) -> String, merge: O
         write::str(&mut chunk, "log");
         write::str(&mut chunk, line(number));
     }
-    let lines = Lines { raw: Some(b"log"[..].into()), merge, ..Lines::default() };
+    let lines = Lines { raw: Some("log".into()), merge, ..Lines::default() };
     let limits = Limits { line: 2 << 20, age: std::time::Duration::from_secs(30), total: 32 << 20 };
     let mut parts = Parts::new(limits);
     let mut out = Vec::new();

@@ -9,7 +9,7 @@ use flb_kube::{
         object::pod::Pod,
         origin::tag,
     },
-    record::splice::{Lines, splice, treatment::Always},
+    record::splice::{Lines, choose::Always, splice},
 };
 
 const TAG: &str = "kube.var.log.containers.web-7d9f_shop_nginx-\

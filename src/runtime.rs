@@ -207,8 +207,9 @@ impl Tasks {
     pub fn spawn_thread(&self, name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
         let owner = Arc::clone(&self.owner);
         let running = Running::new(&self.running);
+        let handle = self.shared.handle().clone();
         let run = move || {
-            let _running = running;
+            let (_running, _timers) = (running, handle.enter());
             owner.scope(work);
         };
         std::thread::Builder::new().name(name.into()).spawn(run).map(drop)

@@ -2,7 +2,7 @@
 
 #![no_main]
 
-use flb_kube::record::{runtime_line::{cri::Reader, partial::{Limits, Parts}}, msgpack::reader::{Events, Kind, text}, splice::{Lines, splice_overdue, splice_raw, treatment::{Always, Treatment}}};
+use flb_kube::record::{runtime_line::{Reader, partial::{Limits, Parts}}, msgpack::reader::{Events, Kind, text}, splice::{Lines, splice_overdue, splice_raw, choose::Always, treatment::Treatment}};
 use libfuzzer_sys::fuzz_target;
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ fuzz_target!(|data: &[u8]| {
         total: if options & 4 != 0 { 600 } else { 1 << 24 },
     };
     let is_docker = options & 8 != 0;
-    let lines = Lines { raw: Some(Box::from(&b"log"[..])), ..Lines::default() };
+    let lines = Lines { raw: Some("log".into()), ..Lines::default() };
     let treatment = Treatment::adding(&b"\xa3pod\xa3web"[..]);
     let mut parts = Parts::new(limits);
     let (mut wrote, mut read) = (Text::default(), Text::default());

@@ -2,7 +2,7 @@
 
 #![no_main]
 
-use flb_kube::record::{splice::{existing::Existing, merge::{Format, Merge}, Lines, splice, treatment::{Choose, Streams, Treatment}}, msgpack::reader::{Event, Events, Kind, Map, Pair, text}, fields::severity::Severity};
+use flb_kube::record::{splice::{Lines, choose::Choose, merge::{Format, Merge}, splice, treatment::{Existing, Streams, Treatment}}, msgpack::reader::{Event, Events, Kind, Map, Pair, is_same, text}, fields::severity::Severity};
 use libfuzzer_sys::fuzz_target;
 
 /// `"kubernetes": {"pod_name": "web"}`
@@ -29,6 +29,7 @@ fuzz_target!(|data: &[u8]| {
     let pairs = if is(0) { [POD, MARK].concat() } else { POD.to_vec() };
     let mut treatment = Treatment::adding(pairs);
     treatment.is_known = is(1);
+    treatment.owned = &["kubernetes", "pod"];
     treatment.dropped = Streams { stdout: is(2), stderr: is(3), unknown: is(2) && is(3) && is(4) };
     treatment.existing = [Existing::Replace, Existing::Keep, Existing::Merge, Existing::Replace]
         [usize::from(options >> 8 & 3)];
@@ -90,11 +91,15 @@ fn check(lines: &Lines, treatment: &Treatment, old: Map<'_>, new: Map<'_>) {
             None => assert!(treatment.existing == Existing::Merge || found[0].bytes == ours.bytes),
         }
     }
-    let is_severity = |key: &[u8]| lines.severity.as_ref().is_some_and(|severity| severity.key() == key);
+    let is_severity = |key: &[u8]| lines.severity.as_ref().is_some_and(|severity| is_same(severity.key(), key));
+    // The filter's own fields are the record's, if they are there, and never a line's.
+    for pair in news.iter().filter(|pair| treatment.owns(pair.key) && !treatment.adds(pair.key)) {
+        assert!(old.pairs().any(|other| other.bytes == pair.bytes), "a line wrote a field of the filter");
+    }
     for pair in old.pairs().filter(|pair| !treatment.adds(pair.key)) {
         let stays = news.iter().any(|other| other.bytes == pair.bytes);
         // Another value of that key may follow, or a merged line take the line's own place.
-        let follows = news.iter().any(|other| other.key == pair.key);
+        let follows = news.iter().any(|other| is_same(other.key, pair.key));
         let may_go = lines.merge.as_ref().is_some_and(|merge| !merge.keep && text(pair.key) == Some(b"log"));
         let is_replaced = follows && (lines.merge.is_some() || is_severity(pair.key));
         assert!(stays || is_replaced || may_go, "a field is lost");

@@ -28,6 +28,9 @@ impl Text<'_> {
     }
 }
 
+/// An empty message: the server would put a text of its own in place of none.
+const BLANK: Text<'static> = Text::Chunk(b" ");
+
 /// What a field is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
@@ -64,6 +67,8 @@ pub(crate) struct Row<'a> {
     pub(crate) fields: Vec<Field<'a>>,
     pub(super) surplus: Vec<Field<'a>>,
     message: Option<(u32, usize)>,
+    /// Whether a field that may be the message is there, but empty.
+    has_empty_message: bool,
     time: Option<(u32, usize)>,
     pub(super) own: Vec<u8>,
     path: Vec<u8>,
@@ -87,6 +92,7 @@ impl<'a> Row<'a> {
         self.own.clear();
         self.path.clear();
         self.message = None;
+        self.has_empty_message = false;
         self.time = None;
     }
 
@@ -169,7 +175,12 @@ impl<'a> Row<'a> {
                 self.path.truncate(parent);
                 return done;
             }
-            Value::Nil | Value::Str(&[]) | Value::Bin(&[]) => return Ok(()),
+            Value::Str(&[]) | Value::Bin(&[]) => {
+                let name = self.name(key, &mut Counts::default());
+                self.has_empty_message |= rules.ranks(self.bytes(name)).message.is_some();
+                return Ok(());
+            }
+            Value::Nil => return Ok(()),
             _ => {}
         }
         let name = self.name(key, counts);
@@ -304,7 +315,8 @@ impl<'a> Row<'a> {
         time
     }
 
-    /// The message, which then is no field any more; without one, all fields as JSON.
+    /// The message, which then is no field any more, without the line end that Docker keeps and other runtimes do not. An
+    /// empty one is a blank, which the server keeps; without one, it is all fields as JSON.
     pub(crate) fn take_message(&mut self, counts: &mut Counts) -> Text<'a> {
         let message = self.message.filter(|&(_, at)| self.fields[at].role != Role::Taken);
         if let Some((_, at)) = message {
@@ -312,13 +324,29 @@ impl<'a> Row<'a> {
         }
         self.rename_other_message(counts);
         if let Some((_, at)) = message {
-            return self.fields[at].value;
+            let message = self.without_line_end(self.fields[at].value);
+            return if message.len() > 0 { message } else { BLANK };
+        }
+        if self.has_empty_message {
+            return BLANK;
         }
         counts.add(Reason::NoMessage);
         let fields = std::mem::take(&mut self.fields);
         let text = self.object(fields.iter().filter(|field| field.role == Role::Plain));
         self.fields = fields;
         text
+    }
+
+    fn without_line_end(&self, text: Text<'a>) -> Text<'a> {
+        let end = match self.bytes(text) {
+            [.., b'\r', b'\n'] => 2,
+            [.., b'\n'] => 1,
+            _ => return text,
+        };
+        match text {
+            Text::Chunk(bytes) => Text::Chunk(&bytes[..bytes.len() - end]),
+            Text::Own { at, len } => Text::Own { at, len: len - end as u32 },
+        }
     }
 
     /// A field `_msg` that is not the message would collide with it.

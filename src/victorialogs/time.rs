@@ -2,7 +2,7 @@
 //!
 //! Serves `row`. Invariant: what the server would read differently is not read at all.
 
-use crate::record::msgpack::walk::Value;
+use crate::record::{calendar, msgpack::walk::Value};
 
 const SECOND: i128 = 1_000_000_000;
 
@@ -73,7 +73,7 @@ fn of_date(text: &str) -> Option<i64> {
     }
     let (year, month, day) = (number(0, 4)?, number(5, 7)?, number(8, 10)?);
     let (hour, minute, second) = (number(11, 13)?, number(14, 16)?, number(17, 19)?);
-    if !(1..=12).contains(&month) || !(1..=31).contains(&day) || hour > 23 || minute > 59 || second > 60 {
+    if hour > 23 || minute > 59 || second > 60 {
         return None;
     }
     let mut rest = text.get(19..)?;
@@ -87,7 +87,8 @@ fn of_date(text: &str) -> Option<i64> {
         }
         rest = fraction.get(digits..)?;
     }
-    let seconds = days(year, month, day) * 86_400 + hour * 3_600 + minute * 60 + second - offset(rest)?;
+    let seconds = calendar::days_since_1970(year, month, day)? * 86_400 + hour * 3_600 + minute * 60 + second
+        - offset(rest)?;
     clamp(i128::from(seconds) * SECOND + nanos)
 }
 
@@ -104,15 +105,6 @@ fn offset(zone: &str) -> Option<i64> {
     let (hours, minutes) = rest.split_once(':').or_else(|| rest.split_at_checked(2))?;
     let number = |text: &str| if text.len() == 2 { text.parse::<u32>().ok() } else { None };
     Some(sign * i64::from(number(hours)? * 3_600 + number(minutes)? * 60))
-}
-
-/// Days since 1970 of a date in the Gregorian calendar: years begin in March, so that leap days come last.
-fn days(year: i64, month: i64, day: i64) -> i64 {
-    let year = if month <= 2 { year - 1 } else { year };
-    let era = year.div_euclid(400);
-    let of_era = year.rem_euclid(400);
-    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
 }
 
 #[cfg(test)]
@@ -140,9 +132,18 @@ mod tests {
 
     #[test]
     fn what_is_no_time_is_told_apart() {
-        for text in
-            ["", "0", "-", "abc", "2026-11-20", "2026-11-20T10:00Z", "2026-13-01T00:00:00Z", "-5", "1.2.3"]
-        {
+        for text in [
+            "",
+            "0",
+            "-",
+            "abc",
+            "2026-11-20",
+            "2026-11-20T10:00Z",
+            "2026-13-01T00:00:00Z",
+            "2026-02-29T00:00:00Z",
+            "-5",
+            "1.2.3",
+        ] {
             assert_eq!(of_text(text.as_bytes()), None, "{text}");
         }
         assert_eq!(of_text("2026-11-21T02:42:38é".as_bytes()), None);

@@ -22,7 +22,8 @@ use crate::beats::{LIMIT, NODE, host, pod, tag};
 fn start(host: &Host, server: &ApiServer, inputs: &str, outputs: &str) -> (TempDir, Process) {
     let folder = tempfile::Builder::new().prefix("flb-kube-hostile-").tempdir().unwrap();
     let filter = format!(
-        "[FILTER]\n    Name kube\n    Match *\n    Kube_Node_Name {NODE}\n    Kube_URL {}\n    Kube_Token_File none\n",
+        "[FILTER]\n    Name kube\n    Match *\n    Kube_Node_Name {NODE}\n    Kube_URL {}\n    Kube_Token_File none\n    \
+         Metadata_Max_Size 0\n    Metadata_Max_Growth 0\n",
         server.url()
     );
     let service = "[SERVICE]\n    Flush 0.2\n    Grace 2\n    Plugins_File plugins.conf\n";

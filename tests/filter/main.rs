@@ -3,11 +3,13 @@
 mod access;
 mod annotations;
 mod aws;
+mod bounds;
 mod cluster;
 mod cri;
 mod drop_in;
 mod fields;
 mod golden;
 mod journal;
+mod lines;
 mod merge;
 mod metrics;

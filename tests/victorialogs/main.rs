@@ -22,6 +22,7 @@ macro_rules! on_both {
 mod delivery;
 mod limits;
 mod log;
+mod messages;
 mod options;
 mod real;
 mod requests;

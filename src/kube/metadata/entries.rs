@@ -12,6 +12,7 @@ use super::{
 use crate::{kube::object::msgpack::Verbatim, record::msgpack::reader::Map};
 
 /// The maps that a layout asks for, as far as they are known.
+#[derive(Default)]
 pub(super) struct Maps<'a> {
     pub(super) labels: Option<Vec<Entry<'a>>>,
     pub(super) annotations: Option<Vec<Entry<'a>>>,

@@ -2,13 +2,16 @@
 //!
 //! Serves `metadata`; an operator's options become it. Invariant: the default is what the built-in filter adds.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
 };
 
 use super::select::{Names, Select};
-use crate::record::splice::existing::Existing;
+use crate::record::splice::treatment::Existing;
 
 /// Which fields records gain. Of labels and annotations it says which; with `None` the field is left out.
 #[derive(Debug, Clone)]
@@ -117,17 +120,45 @@ pub enum LabelsFormat {
     Text,
 }
 
-/// Counts what a size limit leaves out; clones share the count.
+/// Counts what a size limit leaves out, and remembers of which pods that was told; clones share both.
 #[derive(Debug, Clone, Default)]
-pub struct LeftOut(Arc<AtomicU64>);
+pub struct LeftOut(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    bytes: AtomicU64,
+    /// By the pod's namespace and name.
+    told: Mutex<HashMap<Box<str>, Told>>,
+}
+
+/// What was told of a pod.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Told {
+    /// That the limit of a record leaves out some of its metadata.
+    pub(super) record: Arc<AtomicBool>,
+    /// That the limit of a chunk does.
+    pub(super) chunk: Arc<AtomicBool>,
+}
+
+/// After this many pods their names are forgotten, and may be told again.
+const MOST_TOLD: usize = 1024;
 
 impl LeftOut {
     /// Bytes of labels and annotations so far: once each time that a container's fields are encoded, not per record.
     pub fn bytes(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+        self.0.bytes.load(Ordering::Relaxed)
     }
 
     pub(super) fn add(&self, bytes: usize) {
-        self.0.fetch_add(bytes as u64, Ordering::Relaxed);
+        self.0.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// What was told of the pod of that name.
+    pub(super) fn told(&self, pod: &str) -> Told {
+        let mut told = self.0.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.len() >= MOST_TOLD {
+            told.clear();
+        }
+        told.entry(pod.into()).or_default().clone()
     }
 }

@@ -15,7 +15,10 @@ mod layout;
 mod map_writer;
 mod select;
 
+use std::sync::atomic::Ordering;
+
 use k8s_openapi::jiff::{Zoned, tz::TimeZone};
+use tracing::warn;
 
 use self::{entries::Maps, map_writer::Fields};
 pub use self::{
@@ -35,6 +38,12 @@ use crate::{
     },
     record::splice::treatment::Treatment,
 };
+
+/// The fields that only the filter may write.
+pub const OWNED: &[&str] = &["kubernetes", "kubernetes_namespace"];
+
+/// Fields of up to this many bytes are ordinary: records have them whatever their chunk grows by.
+const ORDINARY: usize = 4096;
 
 /// What the API, or a file, says of a container's surroundings.
 #[derive(Debug, Clone, Copy, Default)]
@@ -64,20 +73,42 @@ pub fn treatment(layout: &Layout, parts: &TagParts, mut known: Known<'_>) -> Tre
     }
     let mut maps = Maps::choose(layout, known);
     let mut pairs = encode(layout, parts, known, &maps);
-    if layout.max_size > 0 && pairs.len() > layout.max_size {
-        let wanted = pairs.len();
-        while pairs.len() > layout.max_size && maps.cut(pairs.len() - layout.max_size) {
-            pairs = encode(layout, parts, known, &maps);
-        }
-        layout.left_out.add(wanted - pairs.len());
+    let wanted = pairs.len();
+    let max_size = if layout.max_size > 0 { layout.max_size } else { usize::MAX };
+    while pairs.len() > max_size && maps.cut(pairs.len() - max_size) {
+        pairs = encode(layout, parts, known, &maps);
+    }
+    let small = (wanted > ORDINARY).then(|| small(layout, parts, known));
+    if let Some(small) = small.as_ref().filter(|_| pairs.len() > max_size) {
+        pairs.clone_from(small);
     }
     let mut treatment = Treatment::adding(pairs);
+    let left_out = wanted - treatment.pairs().len();
+    if let Some(small) = small {
+        let pod = format!("{}/{}", parts.namespace, parts.pod);
+        let told = layout.left_out.told(&pod);
+        if left_out > 0 && !told.record.swap(true, Ordering::Relaxed) {
+            warn!(
+                "pod '{pod}': its metadata has {wanted} bytes, of which {left_out} are left out, the largest labels and \
+                 annotations first: metadata_max_size allows a record {max_size} bytes"
+            );
+        }
+        treatment = treatment.or_small(small, &pod, told.chunk);
+    }
+    layout.left_out.add(left_out);
+    treatment.owned = OWNED;
     treatment.is_known = match layout.namespace_only {
         true => known.namespace.is_some(),
         false => known.pod.is_some() || layout.tag_only,
     };
     treatment.existing = layout.existing;
     treatment
+}
+
+/// The fields without what a pod's author can make large: names and ids.
+fn small(layout: &Layout, parts: &TagParts, known: Known<'_>) -> Vec<u8> {
+    let layout = Layout { owner_references: false, ..layout.clone() };
+    encode(&layout, parts, known, &Maps::default())
 }
 
 fn encode(layout: &Layout, parts: &TagParts, known: Known<'_>, maps: &Maps<'_>) -> Vec<u8> {

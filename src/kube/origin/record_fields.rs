@@ -12,7 +12,10 @@ use crate::{
     },
     record::{
         msgpack::reader::{Event, Map, text},
-        splice::treatment::{Choose, StreamOf, Treatment},
+        splice::{
+            choose::{Choose, StreamOf},
+            treatment::Treatment,
+        },
     },
 };
 

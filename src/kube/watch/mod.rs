@@ -237,6 +237,11 @@ impl PodWatch {
         &self.store
     }
 
+    /// How many of its tasks were started again because they panicked.
+    pub fn restarts(&self) -> &Arc<AtomicU64> {
+        self.tasks.restarts()
+    }
+
     /// What the watch did so far.
     pub fn counters(&self) -> &Arc<Counters> {
         &self.counters

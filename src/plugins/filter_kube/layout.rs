@@ -8,7 +8,7 @@ use super::options::FieldOptions;
 use crate::{
     kube::metadata::{LabelsFormat, Layout, More, Names, Renames, Select},
     options::{Kind, Value},
-    record::splice::existing::Existing,
+    record::splice::treatment::Existing,
 };
 
 impl FieldOptions {

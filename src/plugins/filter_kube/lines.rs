@@ -3,31 +3,39 @@
 //! Serves the filter. Invariant: a part is joined, emitted as a piece, or, where the host takes nothing any more, counted
 //! and told; no lock is held while the host is called.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
 
 use tracing::{info, warn};
 
 use super::{KubeOptions, options::LineOptions, stats::Stats};
 use crate::{
+    pace::{SharedPace, more},
     plugin::{Chunk, Emit, Host, Refusal},
     record::{
-        runtime_line::partial::{Limits, Parts},
+        runtime_line::partial::{GivenUp, Limits, Parts},
         splice::{
-            Lines, Outcome, splice_overdue, splice_raw,
-            treatment::{Always, Choose, Treatment},
+            Lines, Outcome, RawKeys,
+            choose::{Always, Choose},
+            splice_overdue, splice_raw,
+            treatment::Treatment,
         },
     },
 };
 
-/// All parts together may take so many times what one line may, and no less than this.
+/// How many of the longest lines may wait together.
 const LINES: usize = 16;
+/// How many bytes may wait together at least.
 const LEAST: usize = 32 << 20;
 
 impl LineOptions {
-    /// The field that holds raw lines.
-    pub(super) fn raw_key(&self) -> Option<Box<[u8]>> {
-        let key = self.log_keys.0.first().map_or("log", String::as_str);
-        self.cri.then(|| key.as_bytes().into())
+    /// The fields that may hold raw lines.
+    pub(super) fn raw_keys(&self) -> Option<RawKeys> {
+        let mut keys = self.log_keys.0.iter().map(String::as_str);
+        let first = keys.next().unwrap_or("log");
+        self.cri.then(|| RawKeys::new(first, keys))
     }
 }
 
@@ -49,26 +57,41 @@ impl KubeOptions {
                 "option 'cri_max_size': '0' leaves no room for a line, say how long one may get",
             ));
         }
-        if let Err(why) = host.emitter() {
+        let emitter = host.emitter();
+        if let Err(why) = emitter {
             info!(
                 "option 'cri': this host takes no records out of turn, since {why}; parts of a line whose rest does not \
                  come are emitted with the next lines of their container"
             );
         }
         let total = line.saturating_mul(LINES).max(LEAST);
-        let parts = Parts::new(Limits { line, age: option.cri_max_age, total });
-        Ok(Some(RawLines(Mutex::new(State { parts, refused: None }))))
+        let mut parts = Parts::new(Limits { line, age: option.cri_max_age, total });
+        if emitter.is_err() {
+            parts = parts.giving_up();
+        }
+        let state = State { parts, refused: None, asked: Instant::now() };
+        Ok(Some(RawLines { state: Mutex::new(state), given_up: SharedPace::default() }))
     }
 }
 
 /// The parts that wait, of all containers.
-pub(super) struct RawLines(Mutex<State>);
+pub(super) struct RawLines {
+    state: Mutex<State>,
+    /// Of lines that were given up.
+    given_up: SharedPace,
+}
 
 struct State {
     parts: Parts,
     /// What the engine did not take yet.
     refused: Option<Batch>,
+    /// When the engine last asked for what is overdue.
+    asked: Instant,
 }
+
+/// The engine asks ten times a second. After a longer pause, as of a machine that was frozen, the rest of a line may be
+/// there but unread.
+const PAUSE: Duration = Duration::from_secs(2);
 
 /// Records to be emitted.
 struct Batch {
@@ -79,7 +102,7 @@ struct Batch {
 
 impl RawLines {
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Appends a chunk to `out`, its lines read and their parts joined.
@@ -90,8 +113,19 @@ impl RawLines {
         chooser: &mut C,
         out: &mut Vec<u8>,
     ) -> Outcome {
-        let mut state = self.state();
-        splice_raw(chunk.data, lines, chooser, &mut state.parts.of(chunk.tag), out)
+        // A filter's chunks come one at a time, so that nobody waits for this lock.
+        let outcome = splice_raw(chunk.data, lines, chooser, &mut self.state().parts.of(chunk.tag), out);
+        let GivenUp { lines, bytes } = outcome.given_up;
+        if lines > 0
+            && let Some(held_back) = self.given_up.admit()
+        {
+            warn!(
+                "option 'cri': {lines} lines ({bytes} bytes) whose rest never came were given up to make room for others: \
+                 their containers write no more, and this host takes no records out of turn{}",
+                more(held_back, "such losses")
+            );
+        }
+        outcome
     }
 
     /// Emits what waits for longer than it may, and everything if it is the last time.
@@ -105,6 +139,11 @@ impl RawLines {
     ) {
         let (refused, overdue) = {
             let mut state = self.state();
+            let pause = state.asked.elapsed();
+            state.asked = Instant::now();
+            if pause > PAUSE && !is_last {
+                return;
+            }
             (state.refused.take(), state.parts.overdue(is_last))
         };
         let overdue = overdue.into_iter().map(|tag| self.batch(tag, lines, is_last, &treatment, stats));
@@ -126,7 +165,7 @@ impl RawLines {
         treatment: impl Fn(&[u8]) -> Option<Arc<Treatment>>,
         stats: &Stats,
     ) -> Batch {
-        let treatment = treatment(&tag).unwrap_or_default();
+        let treatment = treatment(&tag).unwrap_or_else(super::unknown);
         let mut data = Vec::new();
         let outcome = {
             let mut state = self.state();
@@ -139,7 +178,7 @@ impl RawLines {
 
 impl Drop for RawLines {
     fn drop(&mut self) {
-        let state = self.0.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
         let (mut count, mut bytes) = state.parts.waiting();
         if let Some(batch) = &state.refused {
             count += batch.records;

@@ -34,11 +34,13 @@ use crate::{
     pace::{SharedPace, more},
     plugin::{Chunk, Emit, Filter, Filtered, Host, Parser, Refusal},
     record::{
-        fields::json::Object,
+        fields::object::Object,
         msgpack::reader::{Map, Time, text},
         splice::{
-            Lines, Outcome, splice,
-            treatment::{Always, LineParser, Treatment},
+            Lines, Outcome,
+            choose::Always,
+            splice,
+            treatment::{LineParser, Treatment},
         },
     },
     runtime::Tasks,
@@ -58,9 +60,10 @@ impl KubeOptions {
             parser
         });
         Lines {
-            raw: line.raw_key(),
+            raw: line.raw_keys(),
             merge: line.merge(parser, self.record.parser),
             severity: line.severity(),
+            most_added: usize::try_from(self.fields.metadata_max_growth.0).unwrap_or(usize::MAX),
         }
     }
 
@@ -161,7 +164,7 @@ impl Filter for KubeFilter {
             // A runtime's lines are read whatever their tag says.
             let treatment = match self.treatment(chunk.tag) {
                 None if self.raw.is_none() => return Filtered::Unchanged,
-                treatment => treatment.unwrap_or_default(),
+                treatment => treatment.unwrap_or_else(unknown),
             };
             if treatment.drops_all() {
                 self.stats.dropped(chunk.data.len());
@@ -217,6 +220,13 @@ impl KubeFilter {
         }
         treatment
     }
+}
+
+/// The treatment of records whose tag names no pod: nothing is added, but what is the filter's own stays so.
+fn unknown() -> Arc<Treatment> {
+    let mut treatment = Treatment::default();
+    treatment.owned = metadata::OWNED;
+    Arc::new(treatment)
 }
 
 impl Source {

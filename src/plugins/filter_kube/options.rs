@@ -10,7 +10,7 @@ use crate::{
     kube::metadata::{LabelsFormat, Renames},
     option_groups, options,
     options::{Secret, Size},
-    record::splice::{existing::Existing, merge::Format},
+    record::splice::{merge::Format, treatment::Existing},
 };
 
 option_groups! {
@@ -204,7 +204,10 @@ options! {
         "labels_format" => labels_format: LabelsFormat = "map",
         /// How large the added fields of a record may be; labels and annotations beyond it are left out, the largest
         /// first. No limit if 0.
-        "metadata_max_size" => metadata_max_size: Size = "0",
+        "metadata_max_size" => metadata_max_size: Size = "32K",
+        /// How many bytes of fields may be added to a chunk, or 16 times its own bytes if that is more; records beyond it
+        /// get no labels and annotations, unless all their fields have no more than 4 KiB. No limit if 0.
+        "metadata_max_growth" => metadata_max_growth: Size = "2M",
         /// What becomes of a field kubernetes that a record has already: replace, keep, or merge, where new fields go
         /// before old ones of the same name.
         "existing_metadata" => existing_metadata: Existing = "replace",
@@ -219,17 +222,19 @@ options! {
     /// How lines are read.
     pub struct LineOptions {
         /// Takes lines as a container runtime writes them, CRI or Docker, from a tail without parser: time, stream and
-        /// text, parts of a long line joined.
+        /// text, parts of a long line joined. They are read from the first of log_keys that a record has.
         "cri" => cri: bool = "off",
         /// How long a joined line may get; what is longer is emitted in pieces, marked by partial_message.
         "cri_max_size" => cri_max_size: Size = "2M",
         /// How long the parts of a line may wait for the rest; then they are emitted, marked by partial_message.
         "cri_max_age" => cri_max_age: Duration = "30s",
-        /// Merges the fields of a structured log line into its record.
+        /// Merges the fields of a structured log line into its record. Fields of the line that are called kubernetes or
+        /// kubernetes_namespace are left out, and the line is kept then.
         "merge_log" => merge_log: bool = "off",
         /// How lines are structured: json, logfmt, klog, or auto for whichever of these a line is. logfmt: values are
         /// texts, a key without `=` is true. klog, as Kubernetes' own components write it: severity, time (in UTC, with
-        /// the year), thread, source, message and the line's own keys; the record's own time stays.
+        /// the year), thread, source, message and the line's own keys, which get a `_` at their end where they are called
+        /// like one of these; the record's own time stays.
         "merge_format" => merge_format: Format = "json",
         /// Parser of the host's that reads lines instead.
         "merge_parser" => merge_parser: Option<String> = "",
@@ -243,8 +248,10 @@ options! {
         "keep_log" => keep_log: bool = "on",
         /// Adds the record's severity under this key, in place of what is there: trace, debug, info, notice, warning,
         /// error, critical, alert, emergency or fatal. It is read off severity, level, lvl, loglevel, log_level,
-        /// log.level, levelname, severity_text or PRIORITY, in any case, of the merged fields (those of klog have it
-        /// too), else of the record: words, letters, syslog's numbers 0 to 7 and pino's 10 to 60.
+        /// log.level, levelname, level_name, @level, @l, severity_text, severity_number, PRIORITY or MongoDB's s, in any
+        /// case, of the merged fields (those of klog have it too), else of the record: words and letters, in brackets or
+        /// colours too, pino's numbers 10 to 60, OpenTelemetry's 1 to 24 in severity_number, and syslog's 0 to 7 in the
+        /// PRIORITY of a record of the journal.
         "severity_key" => severity_key: Option<String> = "",
     }
 }

@@ -42,8 +42,10 @@ pub(super) struct Stats {
     excluded: AtomicU64,
     passed: AtomicU64,
     added_bytes: AtomicU64,
+    reduced: AtomicU64,
     joined: AtomicU64,
     unfinished: AtomicU64,
+    given_up: AtomicU64,
     unread_bytes: AtomicU64,
     excluded_chunk_bytes: AtomicU64,
     hits: AtomicU64,
@@ -61,8 +63,10 @@ impl Stats {
             (&self.excluded, outcome.dropped),
             (&self.passed, outcome.passed),
             (&self.added_bytes, outcome.added_bytes),
+            (&self.reduced, outcome.reduced),
             (&self.joined, outcome.joined),
             (&self.unfinished, outcome.unfinished),
+            (&self.given_up, outcome.given_up.lines),
             (&self.unread_bytes, outcome.unread),
         ] {
             add(count, more);
@@ -97,6 +101,7 @@ fn add(count: &AtomicU64, more: usize) {
 pub(super) struct View {
     pub(super) stats: Arc<Stats>,
     watch: Option<(Arc<Counters>, Store)>,
+    task_restarts: Option<Arc<AtomicU64>>,
     left_out: Option<LeftOut>,
     /// Seconds since 1970.
     started: u64,
@@ -104,8 +109,9 @@ pub(super) struct View {
 
 impl View {
     pub(super) fn new(stats: Arc<Stats>, watch: Option<&PodWatch>, left_out: Option<LeftOut>) -> Self {
+        let task_restarts = watch.map(|watch| Arc::clone(watch.restarts()));
         let watch = watch.map(|watch| (Arc::clone(watch.counters()), watch.store().clone()));
-        Self { stats, watch, left_out, started: now() }
+        Self { stats, watch, task_restarts, left_out, started: now() }
     }
 
     /// The number that the watch counts; 0 without a watch.
@@ -166,12 +172,16 @@ metrics! { view;
     Counter "excluded_chunk_bytes_total" "Bytes of chunks of excluded containers, dropped unread; their records are in fluentbit_filter_drop_records_total." {
         "" => view.stats.excluded_chunk_bytes.load(Relaxed),
     }
-    Counter "lines_from_parts_total" "Lines that a container runtime wrote in parts: joined, and pieces emitted before the rest came." by "result" {
+    Counter "lines_from_parts_total" "Lines that a container runtime wrote in parts: joined, pieces emitted before the rest came, and parts of dead containers given up to make room." by "result" {
         "joined" => view.stats.joined.load(Relaxed),
         "unfinished" => view.stats.unfinished.load(Relaxed),
+        "given_up" => view.stats.given_up.load(Relaxed),
     }
     Counter "added_bytes_total" "Bytes of metadata that were added to records." {
         "" => view.stats.added_bytes.load(Relaxed),
+    }
+    Counter "reduced_records_total" "Records without labels and annotations, since metadata_max_growth allowed their chunk no more." {
+        "" => view.stats.reduced.load(Relaxed),
     }
     Counter "left_out_bytes_total" "Bytes of metadata left out by metadata_max_size, once per change of a container's metadata." {
         "" => view.left_out.as_ref().map_or(0, LeftOut::bytes),
@@ -192,6 +202,9 @@ metrics! { view;
     }
     Gauge "last_sync_age_seconds" "Seconds since the API server last told something; since the start if it never did." {
         "" => view.sync_age(),
+    }
+    Counter "task_restarts_total" "Background tasks that failed by a defect and were started again." {
+        "" => view.task_restarts.as_ref().map_or(0, |restarts| restarts.load(Relaxed)),
     }
     Counter "watch_restarts_total" "Lists and watches that ended and were begun again, by cause." by "cause" {
         "closed" => view.watched(|watch| &watch.closed),

@@ -2,35 +2,54 @@
 //!
 //! Serves `merge` and `cri`. Reads what the host's own packer reads: raw control characters and bytes that are no
 //! UTF-8 stay as they are within texts, whole numbers beyond 64 bits become floats, and a number beyond floats spoils
-//! the whole. Invariant: text that is not exactly one object yields nothing.
+//! the whole. Invariant: text that does not begin with one object, or has more than one value, yields nothing.
 
 use memchr::memchr2;
 
-pub use crate::record::fields::object::Object;
-use crate::record::{fields::object::Open, msgpack::write};
+use crate::record::{
+    fields::{
+        escape,
+        object::{Object, Open, trimmed},
+    },
+    msgpack::write,
+};
 
 /// Deeper text is left as text.
 const DEEPEST: usize = 128;
 
-impl Object {
-    /// Reads `text`; answers whether it is one object. With `trim`, its own texts lose line ends at their end.
-    pub fn read(&mut self, text: &[u8], trim: bool) -> bool {
-        self.clear();
-        let is_object = Input { text, at: 0 }.object(self, trim).is_some();
-        self.finish();
-        is_object
-    }
+/// Reads `text` into `fields`; returns whether it is one object. With `trim`, its own texts lose line ends at their end.
+pub fn read(text: &[u8], trim: bool, fields: &mut Object) -> bool {
+    read_first(text, trim, fields) && fields.rest == 0
 }
 
-/// A text without line ends at its end, be they real or spelt `\n` or `\r`, as the built-in filter means it: a real one
-/// that is the first byte stays.
-pub(crate) fn trimmed(text: &[u8]) -> &[u8] {
-    let mut text = text;
+/// Reads the object that `text` begins with, as the built-in filter does: whatever follows it, unless that is another
+/// value. [`Object::has_rest`] tells whether something that means anything follows.
+pub fn read_first(text: &[u8], trim: bool, fields: &mut Object) -> bool {
+    fields.clear();
+    let mut input = Input { text, at: 0 };
+    let is_object = input.object(fields, trim).is_some() && !input.has_value();
+    fields.rest = text.len() - input.at;
+    fields.has_rest = fields.rest > 0 && is_meaningful(&text[input.at..]);
+    fields.finish();
+    is_object
+}
+
+/// Whether there is more than spaces, NUL, separators, line ends that are spelt, and what sets colours.
+fn is_meaningful(text: &[u8]) -> bool {
+    let mut rest = text;
     loop {
-        text = match text {
-            [_, .., b'\n'] => &text[..text.len() - 1],
-            [.., b'\\', b'n' | b'r'] => &text[..text.len() - 2],
-            _ => return text,
+        rest = match rest {
+            [] => return false,
+            [b' ' | b'\t' | b'\r' | b'\n' | 0 | b',' | b';', rest @ ..] => rest,
+            [b'\\', b'n' | b'r' | b't', rest @ ..] => rest,
+            [0x1b, b'[', rest @ ..] => {
+                let end = rest.iter().position(|byte| !matches!(byte, b'0'..=b'9' | b';'));
+                match end.filter(|end| rest[*end] == b'm') {
+                    Some(end) => &rest[end + 1..],
+                    None => return true,
+                }
+            }
+            _ => return true,
         };
     }
 }
@@ -74,8 +93,39 @@ impl<'a> Input<'a> {
             loop {
                 let Some(open) = object.open.last() else {
                     self.space();
-                    return (self.at == self.text.len()).then_some(());
+                    return Some(());
                 };
+                let end = if open.is_map { b'}' } else { b']' };
+                match self.next()? {
+                    b',' => break,
+                    byte if byte == end => close(object),
+                    _ => return None,
+                }
+            }
+        }
+    }
+
+    /// Whether a whole value is ahead.
+    fn has_value(&self) -> bool {
+        if self.at == self.text.len() {
+            return false;
+        }
+        // An item of an array that has one already.
+        let mut scratch = Object::default();
+        scratch.open.push(Open { start: write::open(&mut scratch.entries), count: 1, is_map: false });
+        Self { ..*self }.value(&mut scratch).is_some()
+    }
+
+    /// Reads one item of the outermost container with all that it holds.
+    fn value(&mut self, object: &mut Object) -> Option<()> {
+        let outermost = object.open.len();
+        loop {
+            if !self.item(object, false)? {
+                continue;
+            }
+            loop {
+                let open = object.open.last().filter(|_| object.open.len() > outermost);
+                let Some(open) = open else { return Some(()) };
                 let end = if open.is_map { b'}' } else { b']' };
                 match self.next()? {
                     b',' => break,
@@ -195,41 +245,10 @@ impl<'a> Input<'a> {
             let byte = self.peek()?;
             self.at += 1;
             match byte {
-                b'"' | b'\\' | b'/' => unescaped.push(byte),
-                b'b' => unescaped.push(8),
-                b'f' => unescaped.push(12),
-                b'n' => unescaped.push(b'\n'),
-                b'r' => unescaped.push(b'\r'),
-                b't' => unescaped.push(b'\t'),
-                b'u' => {
-                    let character = self.unicode()?;
-                    unescaped.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
-                }
-                _ => return None,
+                b'u' => self.at += escape::character(&self.text[self.at..], 4, unescaped)?,
+                _ => unescaped.push(escape::of_json(byte)?),
             }
         }
-    }
-
-    /// The character of an escape whose `\u` is read; half of a pair is the replacement character.
-    fn unicode(&mut self) -> Option<char> {
-        let high = self.hex4()?;
-        let rest = &self.text[self.at..];
-        if (0xd800..0xdc00).contains(&high) && rest.starts_with(b"\\u") {
-            let before = self.at;
-            self.at += 2;
-            let low = self.hex4()?;
-            if (0xdc00..0xe000).contains(&low) {
-                return char::from_u32(0x1_0000 + ((high - 0xd800) << 10) + (low - 0xdc00));
-            }
-            self.at = before;
-        }
-        Some(char::from_u32(high).unwrap_or(char::REPLACEMENT_CHARACTER))
-    }
-
-    fn hex4(&mut self) -> Option<u32> {
-        let digits = self.text.get(self.at..self.at + 4)?;
-        self.at += 4;
-        digits.iter().try_fold(0, |number, digit| Some(number << 4 | char::from(*digit).to_digit(16)?))
     }
 
     #[inline]
@@ -275,7 +294,7 @@ impl<'a> Input<'a> {
         Some(())
     }
 
-    /// Skips digits, each a further one of `number`, which is right up to [`EXACT`] of them; answers how many.
+    /// Skips digits, each a further one of `number`, which is right up to [`EXACT`] of them; returns how many.
     #[inline]
     fn digits(&mut self, number: &mut u64) -> usize {
         let start = self.at;
@@ -287,7 +306,7 @@ impl<'a> Input<'a> {
     }
 }
 
-/// So many digits are exact in a float.
+/// Digits that an f64 represents exactly.
 const EXACT: usize = 15;
 
 /// Powers of ten, all exact.

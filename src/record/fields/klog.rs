@@ -2,16 +2,20 @@
 //! `I0102 15:04:05.000000    1234 file.go:123] message`, or after the bracket `"message" key="value" key2=2`.
 //!
 //! Serves `merge`. A line becomes `severity` (debug, info, warning, error, fatal), `time`, `thread`, `source`,
-//! `message`, and its own keys as texts. klog writes no year and no zone: the year is the record's, or the one
+//! `message`, and its own keys as texts; of these a key with a name of the header's gets a `_` at its end. klog writes no year and no zone: the year is the record's, or the one
 //! beside it where a year turns, and the zone is UTC, which containers have. The record's own time stays, which the
 //! runtime wrote and which is right in any zone. Invariant: what is no header is no klog; what follows it is never lost.
 
 use crate::record::{
-    fields::{json::Object, logfmt},
+    calendar,
+    fields::{
+        logfmt,
+        object::{Object, trimmed},
+    },
     msgpack::{reader::Time, write},
 };
 
-/// Reads `line`; answers whether it is klog. With `trim`, texts lose line ends at their end. `at` is the record's time.
+/// Reads `line`; returns whether it is klog. With `trim`, texts lose line ends at their end. `at` is the record's time.
 pub(crate) fn read(line: &[u8], trim: bool, at: impl Fn() -> Option<Time>, fields: &mut Object) -> bool {
     fields.clear();
     let Some((header, message)) = Header::read(line) else { return false };
@@ -22,10 +26,7 @@ pub(crate) fn read(line: &[u8], trim: bool, at: impl Fn() -> Option<Time>, field
     if structured(message, trim, fields).is_none() {
         fields.entries.truncate(message_at);
         fields.forget(keys);
-        write::str(
-            &mut fields.entries,
-            if trim { crate::record::fields::json::trimmed(message) } else { message },
-        );
+        write::str(&mut fields.entries, if trim { trimmed(message) } else { message });
     }
     fields.finish();
     true
@@ -41,12 +42,22 @@ fn structured(text: &[u8], trim: bool, fields: &mut Object) -> Option<()> {
         }
         (next.len() < rest.len()).then_some(())?;
         let (key, after) = logfmt::key(next)?;
-        fields.key(key);
+        own_key(key, fields);
         rest = value(after.strip_prefix(b"=")?, trim, fields)?;
     }
 }
 
-/// Appends the value at the start of `text`; answers what follows it.
+/// Appends a key of the line's own. One more `_` at the end of a name that the header has, or that has such an end
+/// already, keeps all of them apart.
+fn own_key(key: &[u8], fields: &mut Object) {
+    let end = key.iter().rposition(|byte| *byte != b'_').map_or(0, |at| at + 1);
+    match &key[..end] {
+        b"severity" | b"time" | b"thread" | b"source" | b"message" => fields.key(&[key, b"_"].concat()),
+        _ => fields.key(key),
+    }
+}
+
+/// Appends the value at the start of `text`; returns what follows it.
 fn value<'a>(text: &'a [u8], trim: bool, fields: &mut Object) -> Option<&'a [u8]> {
     if let Some(quoted) = text.strip_prefix(b"\"") {
         return logfmt::quoted(quoted, trim, fields);
@@ -158,21 +169,17 @@ impl<'a> Header<'a> {
     }
 
     /// The year of the last such day that is not after the record's time; `None` if it has no such day.
-    fn year(&self, at: &Time) -> Option<u64> {
-        let (year, month) = year_and_month(at.seconds);
-        let year = match (self.month, month) {
+    fn year(&self, at: &Time) -> Option<i64> {
+        let (year, month) = calendar::year_and_month(at.seconds);
+        let own = i64::from(self.month);
+        let year = match (own, month) {
             (1, 12) => year + 1,
             // Lines are written before their records; next month's are of another zone.
-            (own, month) if own > month + 1 => year.checked_sub(1)?,
+            (own, month) if own > month + 1 => year - 1,
             _ => year,
         };
-        let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-        let days = match self.month {
-            2 => 28 + u8::from(is_leap),
-            4 | 6 | 9 | 11 => 30,
-            _ => 31,
-        };
-        (self.day <= days && year <= 9999).then_some(year)
+        let days = calendar::days_in_month(year, own)?;
+        (i64::from(self.day) <= days && (0..=9999).contains(&year)).then_some(year)
     }
 }
 
@@ -200,19 +207,6 @@ fn clock(text: &[u8]) -> Option<usize> {
     let fraction = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let is_clock = hours < 24 && minutes < 60 && seconds <= 60 && (1..=9).contains(&fraction);
     is_clock.then_some("15:04:05.".len() + fraction)
-}
-
-/// The year and the month of a time: days are counted in years that begin in March, so that leap days come last.
-fn year_and_month(seconds: u64) -> (u64, u8) {
-    const FROM_MARCH_OF_YEAR_0: u64 = 719_468;
-    let days = seconds / 86_400 + FROM_MARCH_OF_YEAR_0;
-    let (era, day) = (days / 146_097, days % 146_097);
-    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
-    let day = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * day + 2) / 153;
-    let is_next_year = month >= 10;
-    let month = if is_next_year { month - 9 } else { month + 3 };
-    (era * 400 + year + u64::from(is_next_year), month as u8)
 }
 
 #[cfg(test)]
@@ -326,20 +320,6 @@ mod tests {
         // The 29th of February 2028, and of a year that has none.
         assert_eq!(year("0229", at_2027 + (365 + 59) * DAY), "time=2028-02-29T23:59:59.000000Z");
         assert_eq!(year("0229", AT), "thread=1");
-    }
-
-    #[test]
-    fn a_day_of_any_time_is_in_its_year_and_month() {
-        for (seconds, expected) in [
-            (0, (1970, 1)),
-            (951_782_400, (2000, 2)),
-            (951_868_800, (2000, 3)),
-            (AT, (2026, 11)),
-            (4_102_444_799, (2099, 12)),
-        ] {
-            assert_eq!(year_and_month(seconds), expected, "{seconds}");
-        }
-        let _ = year_and_month(u64::MAX);
     }
 
     #[test]

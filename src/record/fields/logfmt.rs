@@ -7,7 +7,13 @@
 //! - where the operator says that lines are logfmt, at most half of the items may be without `=`;
 //! - where it is guessed, none may, and there must be two pairs; unless the first key is one that loggers begin with.
 
-use crate::record::{fields::json::Object, msgpack::write};
+use crate::record::{
+    fields::{
+        escape,
+        object::{Object, trimmed},
+    },
+    msgpack::write,
+};
 
 /// How sure it is that lines are logfmt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,7 +57,7 @@ const OF_KEY: [bool; 256] = {
     of_key
 };
 
-/// Reads `line`; answers whether it is logfmt. With `trim`, texts lose line ends at their end.
+/// Reads `line`; returns whether it is logfmt. With `trim`, texts lose line ends at their end.
 pub(crate) fn read(line: &[u8], trim: bool, strictness: Strictness, fields: &mut Object) -> bool {
     fields.clear();
     let is_logfmt = items(line, trim, strictness, fields).is_some();
@@ -97,7 +103,7 @@ pub(crate) fn key(text: &[u8]) -> Option<(&[u8], &[u8])> {
     (len <= LONGEST_KEY && key.first().is_some_and(begins_well)).then_some((key, after))
 }
 
-/// Appends the value at the start of `text`; answers what follows it.
+/// Appends the value at the start of `text`; returns what follows it.
 fn value<'a>(text: &'a [u8], trim: bool, fields: &mut Object) -> Option<&'a [u8]> {
     if let Some(quoted) = text.strip_prefix(b"\"") {
         return self::quoted(quoted, trim, fields);
@@ -109,9 +115,9 @@ fn value<'a>(text: &'a [u8], trim: bool, fields: &mut Object) -> Option<&'a [u8]
     Some(after)
 }
 
-/// Appends a text whose opening quote is read; answers what follows the closing one.
+/// Appends a text whose opening quote is read; returns what follows the closing one.
 pub(crate) fn quoted<'a>(text: &'a [u8], trim: bool, fields: &mut Object) -> Option<&'a [u8]> {
-    let trimmed = |text| if trim { crate::record::fields::json::trimmed(text) } else { text };
+    let trimmed = |text| if trim { trimmed(text) } else { text };
     let stop = memchr::memchr2(b'"', b'\\', text)?;
     if text[stop] == b'"' {
         write::str(&mut fields.entries, trimmed(&text[..stop]));
@@ -130,51 +136,24 @@ pub(crate) fn quoted<'a>(text: &'a [u8], trim: bool, fields: &mut Object) -> Opt
         }
         let (escape, after) = rest.split_first()?;
         rest = after;
-        match escape {
-            b'"' | b'\\' | b'/' => fields.text.push(*escape),
-            b'a' => fields.text.push(7),
-            b'b' => fields.text.push(8),
-            b't' => fields.text.push(b'\t'),
-            b'n' => fields.text.push(b'\n'),
-            b'v' => fields.text.push(11),
-            b'f' => fields.text.push(12),
-            b'r' => fields.text.push(b'\r'),
-            _ => match number(*escape, rest, &mut fields.text) {
-                Some(used) => rest = &rest[used..],
-                None => fields.text.extend_from_slice(&[b'\\', *escape]),
-            },
-        }
-    }
-}
-
-/// Appends what the hexadecimal digits of an escape mean; answers how many bytes they take.
-fn number(escape: u8, text: &[u8], out: &mut Vec<u8>) -> Option<usize> {
-    let hex = |text: &[u8], digits: usize| {
-        let digits = text.get(..digits)?;
-        digits.iter().try_fold(0, |number, digit| Some(number << 4 | char::from(*digit).to_digit(16)?))
-    };
-    let mut used = match escape {
-        b'x' => {
+        let used = match escape {
             // A byte of its own: texts need not be UTF-8.
-            out.push(hex(text, 2)? as u8);
-            return Some(2);
+            b'x' => escape::hex(rest, 2).map(|byte| {
+                fields.text.push(byte as u8);
+                2
+            }),
+            b'u' => escape::character(rest, 4, &mut fields.text),
+            b'U' => escape::character(rest, 8, &mut fields.text),
+            _ => escape::of_go(*escape).map(|byte| {
+                fields.text.push(byte);
+                0
+            }),
+        };
+        match used {
+            Some(used) => rest = &rest[used..],
+            None => fields.text.extend_from_slice(&[b'\\', *escape]),
         }
-        b'u' => 4,
-        b'U' => 8,
-        _ => return None,
-    };
-    let mut code = hex(text, used)?;
-    // JSON has characters beyond 16 bits in pairs.
-    if (0xd800..0xdc00).contains(&code)
-        && let Some(rest) = text[used..].strip_prefix(b"\\u")
-        && let Some(low @ 0xdc00..0xe000) = hex(rest, 4)
-    {
-        code = 0x1_0000 + ((code - 0xd800) << 10) + (low - 0xdc00);
-        used += 6;
     }
-    let character = char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER);
-    out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
-    Some(used)
 }
 
 #[cfg(test)]

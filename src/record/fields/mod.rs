@@ -2,6 +2,7 @@
 //!
 //! Serves `splice`. Invariant: a text that is not in the form is left as it is.
 
+mod escape;
 pub mod json;
 pub(crate) mod klog;
 pub(crate) mod logfmt;

@@ -5,15 +5,12 @@
 
 use std::ops::Range;
 
-use crate::record::{
-    fields::json::trimmed,
-    msgpack::{
-        reader::{Map, text},
-        write,
-    },
+use crate::record::msgpack::{
+    reader::{Map, text},
+    write,
 };
 
-/// So many keys are looked at one by one.
+/// Up to this many keys are searched one by one.
 const FEW: usize = 32;
 
 /// The pairs of the line that was read last.
@@ -29,6 +26,10 @@ pub struct Object {
     repeats: bool,
     /// Where the pairs begin that [`Self::nest`] put under one key, and their number.
     nested: Option<(usize, usize)>,
+    /// Whether the line has more text than became fields.
+    pub(crate) has_rest: bool,
+    /// Bytes of the line behind what was read.
+    pub(crate) rest: usize,
     /// Containers under way.
     pub(crate) open: Vec<Open>,
     /// A text without its escapes, and whatever else needs room for a moment.
@@ -64,10 +65,33 @@ impl Object {
         }
     }
 
-    /// Whether `key`, as msgpack, is one of its own.
+    /// Its own keys, as msgpack in their shortest form.
+    #[inline]
+    pub fn keys(&self) -> impl Iterator<Item = &[u8]> {
+        self.keys.iter().map(|range| &self.entries[range.clone()])
+    }
+
+    /// Whether the line has more text than became fields.
+    pub fn has_rest(&self) -> bool {
+        self.has_rest
+    }
+
+    /// Whether `key`, as msgpack in any form, is one of its own.
     #[inline]
     pub fn has(&self, key: &[u8]) -> bool {
-        self.marks & mark(key) != 0 && self.finds(key)
+        if self.marks & mark(key) != 0 && self.finds(key) {
+            return true;
+        }
+        // Its own keys are in their shortest form.
+        match key {
+            [0xd9, 32..=0xff, ..] | [0xda, 1..=0xff, ..] => false,
+            [0xd9..=0xdb, ..] => {
+                let mut short = Vec::new();
+                write::str(&mut short, text(key).unwrap_or_default());
+                self.marks & mark(&short) != 0 && self.finds(&short)
+            }
+            _ => false,
+        }
     }
 
     fn finds(&self, key: &[u8]) -> bool {
@@ -116,6 +140,8 @@ impl Object {
         self.open.clear();
         self.marks = 0;
         self.repeats = false;
+        self.has_rest = false;
+        self.rest = 0;
         self.nested = None;
     }
 
@@ -211,6 +237,19 @@ impl Object {
         self.marks = 0;
         self.add_key(0..end);
         self.nested = Some((start, count));
+    }
+}
+
+/// A text without line ends at its end, be they real or spelt `\n` or `\r`, as the built-in filter means it: a real one
+/// that is the first byte stays.
+pub(crate) fn trimmed(text: &[u8]) -> &[u8] {
+    let mut text = text;
+    loop {
+        text = match text {
+            [_, .., b'\n'] => &text[..text.len() - 1],
+            [.., b'\\', b'n' | b'r'] => &text[..text.len() - 2],
+            _ => return text,
+        };
     }
 }
 

@@ -95,6 +95,13 @@ pub fn text(value: &[u8]) -> Option<&[u8]> {
     value.get(head..)
 }
 
+/// Whether two keys, as msgpack, are the same text, in however long a form each is written.
+#[inline]
+pub fn is_same(one: &[u8], other: &[u8]) -> bool {
+    let is_wide = |key: &[u8]| matches!(key.first(), Some(0xd9..=0xdb));
+    one == other || (is_wide(one) || is_wide(other)) && text(one).is_some() && text(one) == text(other)
+}
+
 /// A map: how many entries it says to have, and their bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Map<'a> {
@@ -118,9 +125,9 @@ impl<'a> Map<'a> {
         Pairs { left: self.len, rest: self.entries }
     }
 
-    /// The value of the first text key that reads `key`.
+    /// The value of the text key that reads `key`; of several the last counts.
     pub fn get(&self, key: &[u8]) -> Option<&'a [u8]> {
-        self.pairs().find(|pair| text(pair.key) == Some(key)).map(|pair| pair.value)
+        self.pairs().filter(|pair| text(pair.key) == Some(key)).last().map(|pair| pair.value)
     }
 }
 
@@ -208,8 +215,8 @@ impl<'a> Event<'a> {
         out.extend_from_slice(self.metadata());
     }
 
-    /// A record of which only this head is there, as [`Self::write_head_at`] wrote it for one with that
-    /// [`Self::time_at`].
+    /// Rebuilds an event from its stored head (headers, time, metadata), as [`Self::write_head_at`] wrote it; it has no
+    /// body. `time_at` is the place of its time.
     pub(crate) fn of_head(head: &'a [u8], time_at: usize) -> Self {
         let metadata_at = time_at + value_len(head.get(time_at..).unwrap_or_default()).unwrap_or(0);
         Self { bytes: head, kind: Kind::Record, time_at, metadata_at, body_at: head.len() }

@@ -2,7 +2,7 @@
 //!
 //! Use it where types matter and every value is looked at once, as the output's encoder does; use [`crate::record::msgpack::reader`]
 //! where whole events, maps and values are taken as bytes. Invariant: every step stays within the bytes; damage ends
-//! the walk and is told, never a panic.
+//! the walk with an error, never a panic.
 
 use crate::record::msgpack::reader::value_len;
 

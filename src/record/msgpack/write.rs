@@ -91,7 +91,7 @@ pub fn array_header(out: &mut Vec<u8>, items: usize) {
     }
 }
 
-/// Begins a container whose size is known only at its end: leaves room for the shortest header, answers its place.
+/// Begins a container whose size is known only at its end: leaves room for the shortest header, returns its place.
 pub fn open(out: &mut Vec<u8>) -> usize {
     out.push(0);
     out.len() - 1
@@ -104,13 +104,17 @@ pub fn close(out: &mut Vec<u8>, start: usize, header: fn(&mut Vec<u8>, usize), c
     if out.len() == end + 1 {
         out.swap_remove(start);
     } else {
-        let header = out.len() - end;
-        out[start..].rotate_right(header);
-        out.remove(start + header);
+        // The children move once, however deep they lie: a container around megabytes is no rarity to who wants to harm.
+        let len = out.len() - end;
+        let mut header = [0; 5];
+        header[..len].copy_from_slice(&out[end..]);
+        out.copy_within(start + 1..end, start + len);
+        out[start..start + len].copy_from_slice(&header[..len]);
+        out.truncate(end + len - 1);
     }
 }
 
-/// Begins a map of at most `most` pairs: leaves room for the header, answers its place.
+/// Begins a map of at most `most` pairs: leaves room for the header, returns its place.
 pub fn open_map(out: &mut Vec<u8>, most: usize) -> Range<usize> {
     let start = out.len();
     map_header(out, most);

@@ -1,7 +1,8 @@
 //! Joins the parts of a line that a runtime wrote in several: per tag and stream, across records and chunks.
 //!
 //! Serves `splice`, and whoever owns [`Parts`] for as long as records come. Invariants: what is held is bounded, by
-//! line, by age and in all; what grows beyond comes out as a piece, so that no part is ever lost.
+//! line, by age and in all, and no tag takes the room of the others; what grows beyond comes out as a piece, so that no
+//! part is lost but those that [`Parts::giving_up`] allows to be.
 
 use std::{
     collections::HashMap,
@@ -10,15 +11,15 @@ use std::{
 
 use crate::record::{
     msgpack::reader::{Event, Map},
-    runtime_line::cri::{Line, Stream, write_fields},
+    runtime_line::line::{Line, Stream, write_fields},
 };
 
-/// How much may wait for the rest of its line.
+/// Limits of the parts that wait for the rest of their line.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// Bytes of one line's text.
     pub line: usize,
-    /// How long.
+    /// The longest that a part may wait.
     pub age: Duration,
     /// Bytes of all lines.
     pub total: usize,
@@ -29,7 +30,21 @@ pub struct Limits {
 pub struct Parts {
     limits: Limits,
     tags: HashMap<Box<[u8]>, Waiting>,
+    /// Bytes of all lines.
     held: usize,
+    /// No line has waited since before this; none waits if there is none.
+    oldest: Option<Instant>,
+    gives_up: bool,
+    given_up: GivenUp,
+}
+
+/// Lines that were given up.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct GivenUp {
+    /// Their number.
+    pub lines: usize,
+    /// Bytes of their text.
+    pub bytes: usize,
 }
 
 /// The parts of one tag that wait, by stream.
@@ -85,7 +100,7 @@ impl Pending {
         Map { len: self.count, entries: &self.pairs }
     }
 
-    /// Its text, as far as it came.
+    /// The text of the parts that came.
     pub(crate) fn text(&self) -> &[u8] {
         &self.text
     }
@@ -100,8 +115,8 @@ impl Pending {
         self.is_rest
     }
 
-    /// Whether only this is left of the line: that pieces of it were emitted.
-    fn is_mark(&self) -> bool {
+    /// True for a placeholder that remembers that the line's first part was already emitted.
+    fn is_continuation_marker(&self) -> bool {
         self.is_rest && self.text.is_empty()
     }
 
@@ -119,12 +134,35 @@ impl Waiting {
     fn is_empty(&self) -> bool {
         self.0.iter().all(Option::is_none)
     }
+
+    fn lines(&self) -> impl Iterator<Item = &Pending> {
+        self.0.iter().flatten().map(|line| &**line)
+    }
+
+    /// Since when its oldest line waits.
+    fn oldest(&self) -> Option<Instant> {
+        self.lines().map(|line| line.since).min()
+    }
 }
 
 impl Parts {
     /// None yet.
     pub fn new(limits: Limits) -> Self {
-        Self { limits, tags: HashMap::new(), held: 0 }
+        Self {
+            limits,
+            tags: HashMap::new(),
+            held: 0,
+            oldest: None,
+            gives_up: false,
+            given_up: GivenUp::default(),
+        }
+    }
+
+    /// Where there is no more room, gives up lines that have waited for too long, the oldest first: for hosts that take no
+    /// records out of turn, where nothing else makes the parts of a dead container leave.
+    pub fn giving_up(mut self) -> Self {
+        self.gives_up = true;
+        self
     }
 
     /// Those of `tag`, to be joined with what comes; they are put back when it is dropped.
@@ -134,17 +172,59 @@ impl Parts {
     }
 
     /// The tags of which a line waits for longer than it may; of any with `all`.
-    pub fn overdue(&self, all: bool) -> Vec<Box<[u8]>> {
-        let is_old = |line: &Pending| all || line.since.elapsed() >= self.limits.age;
-        let has_old = |waiting: &Waiting| waiting.0.iter().flatten().any(|line| is_old(line));
-        let tags = self.tags.iter().filter(|(_, waiting)| has_old(waiting));
-        tags.map(|(tag, _)| tag.clone()).collect()
+    pub fn overdue(&mut self, all: bool) -> Vec<Box<[u8]>> {
+        if !all && !self.has_overdue() {
+            return Vec::new();
+        }
+        let (now, age) = (Instant::now(), self.limits.age);
+        let is_old = |line: &Pending| all || now.saturating_duration_since(line.since) >= age;
+        let tags = self.tags.iter().filter(|(_, waiting)| waiting.lines().any(is_old));
+        let tags = tags.map(|(tag, _)| tag.clone()).collect();
+        self.oldest = self.tags.values().filter_map(Waiting::oldest).min();
+        tags
+    }
+
+    /// Whether a line may have waited for too long; where it is false none has.
+    fn has_overdue(&self) -> bool {
+        self.oldest.is_some_and(|oldest| oldest.elapsed() >= self.limits.age)
+    }
+
+    /// Gives up overdue lines, the oldest first, until an eighth of all room is free of them.
+    fn give_up(&mut self) {
+        if !self.gives_up || !self.has_overdue() {
+            return;
+        }
+        let (now, age) = (Instant::now(), self.limits.age);
+        let mut overdue: Vec<(Instant, Box<[u8]>, Stream)> = Vec::new();
+        for (tag, waiting) in &self.tags {
+            let old = waiting.lines().filter(|line| now.saturating_duration_since(line.since) >= age);
+            overdue.extend(old.map(|line| (line.since, tag.clone(), line.stream)));
+        }
+        overdue.sort_unstable_by_key(|(since, ..)| *since);
+        let mut freed = 0;
+        for (_, tag, stream) in overdue {
+            if freed > self.limits.total / 8 {
+                break;
+            }
+            let Some(waiting) = self.tags.get_mut(&tag) else { continue };
+            let Some(line) = waiting.of(stream).take() else { continue };
+            freed += line.size(&tag);
+            if !line.is_continuation_marker() {
+                self.given_up.lines += 1;
+                self.given_up.bytes += line.text.len();
+            }
+            if waiting.is_empty() {
+                self.tags.remove(&tag);
+            }
+        }
+        self.held -= freed;
+        self.oldest = self.tags.values().filter_map(Waiting::oldest).min();
     }
 
     /// How many lines wait for their rest, and how many bytes of text they have.
     pub fn waiting(&self) -> (usize, usize) {
-        let lines = self.tags.values().flat_map(|waiting| waiting.0.iter().flatten());
-        let lines = lines.filter(|line| !line.is_mark());
+        let lines = self.tags.values().flat_map(Waiting::lines);
+        let lines = lines.filter(|line| !line.is_continuation_marker());
         lines.fold((0, 0), |(count, bytes), line| (count + 1, bytes + line.text.len()))
     }
 }
@@ -160,11 +240,11 @@ pub struct Joiner<'a> {
 /// What became of a part.
 #[derive(Debug)]
 pub(crate) enum Joined {
-    /// It waits for the rest, and nothing is to be emitted.
+    /// It waits for the rest; emit nothing.
     Waits,
-    /// This piece is to be emitted, since it may not wait with the part.
+    /// Emit this piece now: adding the new part would exceed a limit.
     Piece(Box<Pending>),
-    /// With the part the line is whole.
+    /// Emit this line, which the part completes.
     Whole(Box<Pending>),
 }
 
@@ -175,19 +255,23 @@ impl Joiner<'_> {
         self.waiting.of(stream).is_some()
     }
 
-    /// Takes a part that is not the only one of its line. Where it answers with a piece that the part did not fit
-    /// into, the part is still to be joined: `again`.
+    /// Joins a part that is not the only one of its line. Returns true beside a piece that the part did not fit into: then
+    /// the part is still to be joined.
     pub(crate) fn join(&mut self, event: &Event<'_>, others: Map<'_>, line: &Line<'_>) -> (Joined, bool) {
         let limits = self.parts.limits;
-        let is_full = self.parts.held.saturating_add(line.text.len()) > limits.total;
+        let mut is_full = !self.has_room(line.text.len());
+        if is_full && self.parts.gives_up {
+            self.parts.give_up();
+            is_full = !self.has_room(line.text.len());
+        }
         let place = self.waiting.of(line.stream);
         let Some(mut pending) = place.take() else {
             let pending = Pending::new(event, others, line);
             return (self.keep(pending, is_full), false);
         };
         self.parts.held -= pending.size(self.tag);
-        if pending.is_mark() || pending.text.len() + line.text.len() <= limits.line {
-            if pending.is_mark() {
+        if pending.is_continuation_marker() || pending.text.len() + line.text.len() <= limits.line {
+            if pending.is_continuation_marker() {
                 // Its earlier piece was emitted: this part's own time and fields are those of the next.
                 pending = Pending { is_rest: true, ..*Pending::new(event, others, line) }.into();
             } else {
@@ -200,6 +284,19 @@ impl Joiner<'_> {
         (Joined::Piece(pending), true)
     }
 
+    /// Whether `more` bytes may wait too. A tag may hold as many bytes as are free: as room gets scarce the share of each
+    /// tag shrinks, so that some is always left for others.
+    fn has_room(&self, more: usize) -> bool {
+        let own: usize = self.waiting.lines().map(|line| line.size(self.tag)).sum();
+        let free = self.parts.limits.total.saturating_sub(self.parts.held);
+        own.saturating_add(more) <= free
+    }
+
+    /// The lines that were given up since this was last asked.
+    pub(crate) fn take_given_up(&mut self) -> GivenUp {
+        std::mem::take(&mut self.parts.given_up)
+    }
+
     /// The next line that waited for too long, or any with `all`.
     pub(crate) fn overdue(&mut self, all: bool) -> Option<Box<Pending>> {
         let age = self.parts.limits.age;
@@ -207,7 +304,7 @@ impl Joiner<'_> {
             let Some(pending) = place.take_if(|line| all || line.since.elapsed() >= age) else { continue };
             self.parts.held -= pending.size(self.tag);
             // Nothing is left of a line of which no more came than pieces that were emitted already.
-            if !pending.is_mark() {
+            if !pending.is_continuation_marker() {
                 let stream = pending.stream;
                 if !all {
                     self.mark(stream);
@@ -252,8 +349,9 @@ impl Joiner<'_> {
 
 impl Drop for Joiner<'_> {
     fn drop(&mut self) {
-        if !self.waiting.is_empty() {
+        if let Some(oldest) = self.waiting.oldest() {
             let waiting = std::mem::take(&mut self.waiting);
+            self.parts.oldest = Some(self.parts.oldest.map_or(oldest, |other| other.min(oldest)));
             self.parts.tags.insert(self.tag.into(), waiting);
         }
     }

@@ -5,53 +5,36 @@
 
 use crate::record::{
     msgpack::{
-        reader::{Map, Pair, text},
+        reader::{Map, Pair, is_same},
         write,
     },
-    splice::treatment::Treatment,
+    splice::treatment::{Existing, Treatment},
 };
 
-/// What becomes of a field of the record that has the name of one to be added.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Existing {
-    /// It goes.
-    #[default]
-    Replace,
-    /// It stays, and nothing is added under that name.
-    Keep,
-    /// It stays as far as nothing is added: of two maps the pairs of both, ours where both have a key.
-    Merge,
+/// Whether the record has a field that makes a difference to what is added to it.
+#[inline]
+pub(super) fn matters(body: Map<'_>, treatment: &Treatment) -> bool {
+    treatment.existing != Existing::Replace && body.pairs().any(|pair| treatment.adds(pair.key))
 }
 
-/// Whether two keys, as msgpack, are the same text, in however long a form each is written.
-#[inline]
-pub fn is_same(one: &[u8], other: &[u8]) -> bool {
-    let is_wide = |key: &[u8]| matches!(key.first(), Some(0xd9..=0xdb));
-    one == other || (is_wide(one) || is_wide(other)) && text(one).is_some() && text(one) == text(other)
-}
-
-/// The treatment for just this record, where what it holds makes a difference; and how many of our bytes it has.
-#[inline]
-pub fn adapted(body: Map<'_>, treatment: &Treatment) -> Option<(Treatment, usize)> {
-    if treatment.existing == Existing::Replace || !body.pairs().any(|pair| treatment.adds(pair.key)) {
-        return None;
-    }
-    let added = Map { len: treatment.count(), entries: treatment.pairs() };
-    let mut pairs = Vec::with_capacity(body.entries.len() + added.entries.len());
+/// Writes to `pairs` what takes the place of `added` for a record that has some of it already; returns how many bytes of
+/// it are ours.
+pub(super) fn adapt(existing: Existing, body: Map<'_>, added: Map<'_>, pairs: &mut Vec<u8>) -> usize {
+    pairs.clear();
     let mut bytes = added.entries.len();
     for ours in added.pairs() {
         // Of a key that comes twice the last counts.
         let theirs = body.pairs().filter(|pair| is_same(pair.key, ours.key)).last();
         match theirs {
-            Some(theirs) if treatment.existing == Existing::Keep => {
+            Some(theirs) if existing == Existing::Keep => {
                 bytes -= ours.bytes.len();
                 pairs.extend_from_slice(theirs.bytes);
             }
-            Some(theirs) => merge(theirs, ours, &mut pairs),
+            Some(theirs) => merge(theirs, ours, pairs),
             None => pairs.extend_from_slice(ours.bytes),
         }
     }
-    Some((treatment.with(pairs), bytes))
+    bytes
 }
 
 fn merge(theirs: Pair<'_>, ours: Pair<'_>, out: &mut Vec<u8>) {
@@ -88,11 +71,13 @@ mod tests {
     fn adapt(existing: Existing) -> Option<String> {
         let mut treatment = Treatment::adding(pairs(&[("k", map(&[("a", 1), ("b", 2)])), ("n", map(&[]))]));
         treatment.existing = existing;
-        treatment.is_known = true;
         let body = pairs(&[("k", map(&[("x", 0)])), ("n", 7.into()), ("k", map(&[("b", 8), ("c", 9)]))]);
-        let (own, bytes) = adapted(Map { len: 3, entries: &body }, &treatment)?;
-        assert_eq!((own.is_known, bytes), (true, if existing == Existing::Keep { 0 } else { 12 }));
-        let shown = Map { len: own.count(), entries: own.pairs() };
+        let body = Map { len: 3, entries: &body };
+        let mut own = Vec::new();
+        matters(body, &treatment).then_some(())?;
+        let bytes = super::adapt(existing, body, treatment.fields(), &mut own);
+        assert_eq!(bytes, if existing == Existing::Keep { 0 } else { 12 });
+        let shown = Map { len: treatment.count(), entries: &own };
         let value = |pair: Pair<'_>| rmpv::decode::read_value(&mut &*pair.value).unwrap().to_string();
         Some(shown.pairs().map(value).collect::<Vec<_>>().join(" "))
     }
@@ -113,10 +98,10 @@ mod tests {
         for other in [&b"\xa1l"[..], b"\xd9\x01l", b"\xd9\x00", b"\x07", b"\xc0", b"\xc4\x01k"] {
             assert!(!treatment.adds(other), "{other:?}");
         }
-        let mut wide = treatment.clone();
-        wide.existing = Existing::Keep;
-        let (own, bytes) = adapted(Map { len: 1, entries: b"\xd9\x01k\x08" }, &wide).unwrap();
-        assert_eq!((own.count(), own.pairs(), bytes), (1, &b"\xd9\x01k\x08"[..], 0));
+        let mut own = Vec::new();
+        let body = Map { len: 1, entries: b"\xd9\x01k\x08" };
+        let bytes = super::adapt(Existing::Keep, body, treatment.fields(), &mut own);
+        assert_eq!((&own[..], bytes), (&b"\xd9\x01k\x08"[..], 0));
     }
 
     #[test]
@@ -124,6 +109,6 @@ mod tests {
         let mut treatment = Treatment::adding(pairs(&[("k", 1.into())]));
         treatment.existing = Existing::Merge;
         let body = pairs(&[("log", "x".into())]);
-        assert!(adapted(Map { len: 1, entries: &body }, &treatment).is_none());
+        assert!(!matters(Map { len: 1, entries: &body }, &treatment));
     }
 }

@@ -6,11 +6,11 @@
 use std::sync::Arc;
 
 use crate::record::{
-    fields::{json::Object, klog, logfmt},
+    fields::{json, klog, logfmt, object::Object},
     msgpack::reader::{Map, Pair, Time, text},
-    runtime_line::cri,
+    runtime_line,
     splice::{
-        Record,
+        record::Record,
         treatment::{LineParser, Treatment},
     },
 };
@@ -67,7 +67,7 @@ pub struct Merged<'a> {
     /// The time that the line tells.
     pub time: Option<Time>,
     /// The key that held the line, as msgpack.
-    key: &'a [u8],
+    pub(super) key: &'a [u8],
 }
 
 impl Merge {
@@ -88,7 +88,7 @@ impl Merge {
             self.read_text(text, parser, || record.time(), fields)
         };
         if let Some(text) = record.text() {
-            return Some(Merged { time: read(text)?, key: cri::TEXT });
+            return Some(Merged { time: read(text)?, key: runtime_line::TEXT });
         }
         let line = self.line(record.body)?;
         let time = if let Some(text) = text(line.value) {
@@ -141,23 +141,17 @@ impl Merge {
         }
         found
     }
-
-    /// Whether a merged record goes without what `key`, as msgpack, holds.
-    #[inline]
-    pub fn drops(&self, merged: &Merged<'_>, key: &[u8]) -> bool {
-        !self.keep && merged.key == key
-    }
 }
 
 impl Format {
     /// Reads the fields of `line`; false if it is none of this format.
     fn read(self, line: &[u8], trim: bool, at: impl Fn() -> Option<Time>, fields: &mut Object) -> bool {
         match self {
-            Self::Json => fields.read(line, trim),
+            Self::Json => json::read_first(line, trim, fields),
             Self::Logfmt => logfmt::read(line, trim, logfmt::Strictness::Told, fields),
             Self::Klog => klog::read(line, trim, at, fields),
             Self::Auto => match line.trim_ascii_start() {
-                [b'{', ..] => fields.read(line, trim),
+                [b'{', ..] => json::read_first(line, trim, fields),
                 [b'I' | b'W' | b'E' | b'F' | b'D', b'0' | b'1', ..]
                     if klog::read(line, trim, &at, fields) =>
                 {

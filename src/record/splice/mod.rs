@@ -1,129 +1,55 @@
 //! Copies records into one buffer, each as its container's treatment says.
 //!
-//! Serves the filter and the output's straight path. A record is a small view of bytes ([`Record`]); the stages work
-//! on that: a runtime's line form is taken off and parts are joined, streams are excluded, fields are merged, and what
-//! is left is written. Invariants: headers, time and metadata come out byte for byte unless the line tells its own
-//! time, as do groups and whatever is no record; of a key that comes again later only the last is written, as the
-//! host's own JSON shows it.
+//! Serves the filter. A record is a small view of bytes ([`Record`]); the stages work on that: a runtime's line form is
+//! taken off and parts are joined, streams are excluded, fields are merged, and what is left is written. Invariants:
+//! headers, time and metadata come out byte for byte unless the line tells its own time, as do groups and whatever is no
+//! record. Where a key comes from several of record, line, severity and metadata, only the last of these is written, in
+//! whatever form of msgpack each has it; keys that a record itself repeats pass as they are, and the last counts.
 
-pub mod existing;
+pub mod choose;
+mod existing;
+mod lines;
 pub mod merge;
+mod outcome;
+mod record;
 pub mod treatment;
 
+use self::record::{Seen, write_head};
+pub use self::{
+    lines::{Lines, RawKeys},
+    outcome::Outcome,
+    record::Record,
+};
+
 use crate::record::{
-    fields::{json::Object, severity::Severity},
+    fields::{object::Object, severity::Severity},
     msgpack::{
-        reader::{Event, Events, Kind, Map, Time, text},
+        reader::{Event, Events, Kind, Map, is_same, text},
         write,
     },
     runtime_line::{
-        cri::{self, Line, Stream},
+        self, Line,
         partial::{Joined, Joiner, Pending},
     },
     splice::{
+        choose::{Choose, StreamOf},
         merge::{Merge, Merged},
-        treatment::{Choose, StreamOf, Treatment},
+        treatment::Treatment,
     },
 };
 
-/// How lines are read, for all containers of an instance.
-#[derive(Default)]
-pub struct Lines {
-    /// The field with lines as a container runtime writes them, if they are to be taken for that.
-    pub raw: Option<Box<[u8]>>,
-    /// How structured lines are merged; not at all without it.
-    pub merge: Option<Merge>,
-    /// Adds how grave a record is; not at all without it.
-    pub severity: Option<Severity>,
-}
-
-/// What was done to a chunk.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Outcome {
-    /// Records that came.
-    pub records: usize,
-    /// Records that gained fields of a pod that is known.
-    pub enriched: usize,
-    /// Records that gained what their tag says, and no more.
-    pub unenriched: usize,
-    /// Records that were dropped because their container asks for it.
-    pub dropped: usize,
-    /// Records with nothing to be done to them.
-    pub passed: usize,
-    /// Lines that were joined from parts.
-    pub joined: usize,
-    /// Pieces of lines that were emitted before the rest came.
-    pub unfinished: usize,
-    /// Bytes of fields that were added.
-    pub added_bytes: usize,
-    /// Bytes at the end that could not be read, and were passed on.
-    pub unread: usize,
-}
-
-impl Outcome {
-    /// Whether the chunk stands as it came.
-    pub fn is_unchanged(&self) -> bool {
-        self.records == self.passed && self.unfinished == 0
-    }
-}
-
-/// A record while it passes the stages.
-#[derive(Debug, Clone, Copy)]
-pub struct Record<'a> {
-    event: &'a Event<'a>,
-    /// The fields.
-    pub body: Map<'a>,
-    /// What the runtime said of the line, if it was in its form.
-    line: Option<&'a Seen<'a>>,
-    stream_of: StreamOf,
-}
-
-/// What a runtime said of a line.
-#[derive(Debug, Clone, Copy)]
-struct Seen<'a> {
-    /// When; the event's own time says it already without it.
-    time: Option<Time>,
-    stream: Stream,
-    text: &'a [u8],
-}
-
-impl<'a> Record<'a> {
-    /// One whose line nobody has looked at.
-    #[inline]
-    pub fn new(event: &'a Event<'a>, body: Map<'a>, stream_of: StreamOf) -> Self {
-        Self { event, body, line: None, stream_of }
-    }
-
-    /// When it was made.
-    #[inline]
-    pub fn time(&self) -> Option<Time> {
-        self.line.and_then(|line| line.time).or_else(|| self.event.time())
-    }
-
-    /// The stream that it came from.
-    #[inline]
-    pub fn stream(&self) -> Option<&'a [u8]> {
-        match &self.line {
-            Some(line) => Some(line.stream.name()),
-            None => (self.stream_of)(self.body),
-        }
-    }
-
-    /// The text of its line, where that is known without a look at its fields.
-    #[inline]
-    pub fn text(&self) -> Option<&'a [u8]> {
-        self.line.map(|line| line.text)
-    }
-}
+/// How many times its own bytes a chunk may gain in any case.
+const GROWTH: usize = 16;
 
 /// Appends `chunk` to `out`, each record as `chooser` says.
 pub fn splice<C: Choose>(chunk: &[u8], lines: &Lines, chooser: &mut C, out: &mut Vec<u8>) -> Outcome {
     let mut splicer = Splicer::new(lines, chooser.stream(), chunk.len());
-    splicer.chunk(chunk, out, |splicer, event, body, out| {
+    let rest = splicer.chunk(chunk, out, |splicer, event, body, out| {
         let Some(treatment) = chooser.choose(event, body) else { return false };
         splicer.record(&Record::new(event, body, splicer.stream_of), treatment, out);
         true
-    })
+    });
+    splicer.end(rest, out)
 }
 
 /// The same where lines are still as the runtime wrote them; parts of the chunk's tag are joined by `joiner`.
@@ -134,15 +60,15 @@ pub fn splice_raw<C: Choose>(
     joiner: &mut Joiner<'_>,
     out: &mut Vec<u8>,
 ) -> Outcome {
-    let Some(key) = &lines.raw else { return splice(chunk, lines, chooser, out) };
+    let Some(keys) = &lines.raw else { return splice(chunk, lines, chooser, out) };
     let mut splicer = Splicer::new(lines, chooser.stream(), chunk.len());
-    splicer.overdue(joiner, false, chooser, out);
-    let mut reader = cri::Reader::default();
+    let mut reader = runtime_line::Reader::default();
     let mut fields = Vec::new();
-    splicer.chunk(chunk, out, |splicer, event, body, out| {
+    let rest = splicer.chunk(chunk, out, |splicer, event, body, out| {
         let Some(treatment) = chooser.choose(event, body) else { return false };
         fields.clear();
-        let line = raw(body, key, &mut fields).and_then(|(raw, count)| Some((reader.read(raw)?, count)));
+        let line =
+            raw(body, keys.of(body), &mut fields).and_then(|(raw, count)| Some((reader.read(raw)?, count)));
         let Some((line, others)) = line else {
             splicer.record(&Record::new(event, body, splicer.stream_of), treatment, out);
             return true;
@@ -153,8 +79,8 @@ pub fn splice_raw<C: Choose>(
             let others = Map { len: others, entries: &fields };
             splicer.part(event, others, &line, joiner, chooser, out);
         } else {
-            cri::write_fields(line.stream, line.others, &mut fields);
-            cri::write_text(line.text, &mut fields);
+            runtime_line::write_fields(line.stream, line.others, &mut fields);
+            runtime_line::write_text(line.text, &mut fields);
             let body = Map { len: others + line.others.len + 2, entries: &fields };
             let seen = Seen { time: Some(line.time), stream: line.stream, text: line.text };
             splicer.record(
@@ -164,7 +90,11 @@ pub fn splice_raw<C: Choose>(
             );
         }
         true
-    })
+    });
+    // Only now: the chunk may have had the rest of what was overdue.
+    splicer.overdue(joiner, false, chooser, out);
+    splicer.outcome.given_up = joiner.take_given_up();
+    splicer.end(rest, out)
 }
 
 /// Appends what waited for longer than it may, or all that waits with `all`, as pieces of lines.
@@ -210,24 +140,41 @@ struct Splicer<'a> {
     stream_of: StreamOf,
     /// The fields of the line of the record at hand.
     fields: Object,
+    /// What is added to the record at hand, where it has some of it already.
+    adapted: Vec<u8>,
     /// How many bytes the chunk has.
     chunk: usize,
+    /// How many bytes may be added to the chunk before records get the short form of their fields.
+    most_added: usize,
     outcome: Outcome,
 }
 
 impl<'a> Splicer<'a> {
     fn new(lines: &'a Lines, stream_of: StreamOf, chunk: usize) -> Self {
-        Self { lines, stream_of, fields: Object::default(), chunk, outcome: Outcome::default() }
+        let most_added = match lines.most_added {
+            0 => usize::MAX,
+            most => most.max(GROWTH.saturating_mul(chunk)),
+        };
+        Self {
+            lines,
+            stream_of,
+            fields: Object::default(),
+            adapted: Vec::new(),
+            chunk,
+            most_added,
+            outcome: Outcome::default(),
+        }
     }
 
-    /// Gives each record to `record`, which answers whether it took it; all else passes as it is.
+    /// Gives each record to `record`, which returns whether it took it; all else passes as it is. Returns what could not
+    /// be read at the end.
     #[inline(always)]
-    fn chunk(
+    fn chunk<'c>(
         &mut self,
-        chunk: &[u8],
+        chunk: &'c [u8],
         out: &mut Vec<u8>,
         mut record: impl FnMut(&mut Self, &Event<'_>, Map<'_>, &mut Vec<u8>) -> bool,
-    ) -> Outcome {
+    ) -> &'c [u8] {
         let mut events = Events::new(chunk);
         for event in &mut events {
             let body = event.body().filter(|_| event.kind == Kind::Record);
@@ -241,8 +188,13 @@ impl<'a> Splicer<'a> {
                 out.extend_from_slice(event.bytes);
             }
         }
-        self.outcome.unread = events.rest().len();
-        out.extend_from_slice(events.rest());
+        events.rest()
+    }
+
+    /// Appends what could not be read of the chunk, behind everything that can.
+    fn end(mut self, unread: &[u8], out: &mut Vec<u8>) -> Outcome {
+        self.outcome.unread = unread.len();
+        out.extend_from_slice(unread);
         self.outcome
     }
 
@@ -283,7 +235,7 @@ impl<'a> Splicer<'a> {
         let fields = line.fields();
         let mut entries = Vec::with_capacity(fields.entries.len() + line.text().len() + 32);
         entries.extend_from_slice(fields.entries);
-        cri::write_text(line.text(), &mut entries);
+        runtime_line::write_text(line.text(), &mut entries);
         let mut body = Map { len: fields.len + 1, entries: &entries };
         if is_piece {
             write::str(&mut entries, "partial_message");
@@ -300,7 +252,7 @@ impl<'a> Splicer<'a> {
         self.outcome.unfinished += usize::from(is_piece && is_written);
     }
 
-    /// Writes a record, unless it is to be dropped; answers whether it did.
+    /// Writes a record, unless it is to be dropped; returns whether it did.
     #[inline(always)]
     fn record(&mut self, record: &Record<'_>, treatment: &Treatment, out: &mut Vec<u8>) -> bool {
         if treatment.dropped != Default::default() && *treatment.dropped.of(record.stream()) {
@@ -317,12 +269,21 @@ impl<'a> Splicer<'a> {
             self.outcome.unenriched += 1;
         }
         let body = record.body;
-        let own = existing::adapted(body, treatment);
-        let (treatment, added) = match &own {
-            Some((own, added)) => (own, *added),
-            None => (treatment, treatment.pairs().len()),
-        };
-        self.outcome.added_bytes += added;
+        let mut added = treatment.fields();
+        if let Some(small) = treatment.small()
+            && self.outcome.added_bytes + added.entries.len() > self.most_added
+        {
+            added = small;
+            self.outcome.reduced += 1;
+            treatment.tell_small(self.most_added);
+        }
+        if existing::matters(body, treatment) {
+            let bytes = existing::adapt(treatment.existing, body, added, &mut self.adapted);
+            self.outcome.added_bytes += bytes;
+            added = Map { len: added.len, entries: &self.adapted };
+        } else {
+            self.outcome.added_bytes += added.entries.len();
+        }
         let read = |merge: &Merge| merge.read(record, treatment, &mut self.fields);
         let merged = self.lines.merge.as_ref().and_then(read);
         let severity = self.lines.severity.as_ref().and_then(|severity| {
@@ -330,71 +291,78 @@ impl<'a> Splicer<'a> {
             Some((severity, severity.find(body, fields)?))
         });
         if merged.is_some() || severity.is_some() || body.pairs().any(|pair| treatment.adds(pair.key)) {
-            self.rewrite(record, merged, severity, treatment, out);
+            rewrite(
+                record,
+                merged.map(|merged| (merged, &self.fields)),
+                severity,
+                treatment,
+                added,
+                self.lines,
+                out,
+            );
         } else {
             write_head(record, None, out);
-            write::map_header(out, body.len + treatment.count());
+            write::map_header(out, body.len + added.len);
             out.extend_from_slice(body.entries);
-            out.extend_from_slice(treatment.pairs());
+            out.extend_from_slice(added.entries);
         }
         true
     }
-
-    /// Writes a record of whose own pairs some go, as others take their place.
-    fn rewrite(
-        &self,
-        record: &Record<'_>,
-        merged: Option<Merged<'_>>,
-        severity: Option<(&Severity, &'static str)>,
-        treatment: &Treatment,
-        out: &mut Vec<u8>,
-    ) {
-        let body = record.body;
-        write_head(record, merged.and_then(|merged| merged.time), out);
-        let fields = merged.is_some().then(|| self.fields.map());
-        let is_added =
-            |key: &[u8]| treatment.adds(key) || severity.is_some_and(|(severity, _)| severity.key() == key);
-        let is_merged = |key: &[u8]| {
-            let drops = || Some(self.lines.merge.as_ref()?.drops(merged.as_ref()?, key));
-            fields.is_some() && (self.fields.has(key) || drops() == Some(true))
-        };
-        let own = || body.pairs().filter(|pair| !is_added(pair.key) && !is_merged(pair.key));
-        let more =
-            fields.map_or(0, |fields| fields.len) + usize::from(severity.is_some()) + treatment.count();
-        // A header that turns out too wide costs more than to count before.
-        let most = more + if more + body.len <= 15 { body.len } else { own().count() };
-        let place = write::open_map(out, most);
-        let mut count = treatment.count();
-        let mut write = |bytes: &[u8], pairs: usize| {
-            out.extend_from_slice(bytes);
-            count += pairs;
-        };
-        own().for_each(|pair| write(pair.bytes, 1));
-        if let Some(fields) = fields {
-            let is_repeated = treatment.keys().any(|key| self.fields.has(key))
-                || severity.is_some_and(|(severity, _)| self.fields.has(severity.key()));
-            if is_repeated {
-                fields.pairs().filter(|pair| !is_added(pair.key)).for_each(|pair| write(pair.bytes, 1));
-            } else {
-                write(fields.entries, fields.len);
-            }
-        }
-        if let Some((severity, word)) = severity
-            && !treatment.adds(severity.key())
-        {
-            severity.write(word, out);
-            count += 1;
-        }
-        out.extend_from_slice(treatment.pairs());
-        write::close_map(out, place, count);
-    }
 }
 
-/// Writes what stands before the fields, at `time` if a parser found one, else when the runtime says.
-#[inline]
-fn write_head(record: &Record<'_>, time: Option<Time>, out: &mut Vec<u8>) {
-    match time.or(record.line.and_then(|line| line.time)) {
-        Some(time) => record.event.write_head_at(time, out),
-        None => out.extend_from_slice(record.event.head()),
+/// Writes a record of whose own pairs some go, as others take their place. `added` is what the treatment adds to it.
+fn rewrite(
+    record: &Record<'_>,
+    merged: Option<(Merged<'_>, &Object)>,
+    severity: Option<(&Severity, &'static str)>,
+    treatment: &Treatment,
+    added: Map<'_>,
+    lines: &Lines,
+    out: &mut Vec<u8>,
+) {
+    let body = record.body;
+    write_head(record, merged.and_then(|(merged, _)| merged.time), out);
+    let is_severity = |key: &[u8]| severity.is_some_and(|(severity, _)| is_same(severity.key(), key));
+    let is_added = |key: &[u8]| treatment.adds(key) || is_severity(key);
+    let is_refused = |key: &[u8]| treatment.adds(key) || treatment.owns(key);
+    // A line of which something is not merged stays, so that nothing of it is lost.
+    let refuses = merged.is_some_and(|(_, fields)| {
+        treatment.keys().any(|key| fields.has(key)) || fields.keys().any(|key| treatment.owns(key))
+    });
+    let drops = |key: &[u8]| match (&lines.merge, &merged) {
+        (Some(merge), Some((merged, fields))) => {
+            !merge.keep && !refuses && !fields.has_rest() && is_same(merged.key, key)
+        }
+        _ => false,
+    };
+    let is_merged = |key: &[u8]| merged.is_some_and(|(_, fields)| fields.has(key)) || drops(key);
+    let own = || body.pairs().filter(|pair| !is_added(pair.key) && !is_merged(pair.key));
+    let fields = merged.map(|(_, fields)| fields.map());
+    let more = fields.map_or(0, |fields| fields.len) + usize::from(severity.is_some()) + added.len;
+    // A header that turns out too wide costs more than to count before.
+    let most = more + if more + body.len <= 15 { body.len } else { own().count() };
+    let place = write::open_map(out, most);
+    let mut count = added.len;
+    let mut write = |bytes: &[u8], pairs: usize| {
+        out.extend_from_slice(bytes);
+        count += pairs;
+    };
+    own().for_each(|pair| write(pair.bytes, 1));
+    if let Some((_, fields)) = merged {
+        let map = fields.map();
+        if refuses || severity.is_some_and(|(severity, _)| fields.has(severity.key())) {
+            let stays = |key: &[u8]| !is_refused(key) && !is_severity(key);
+            map.pairs().filter(|pair| stays(pair.key)).for_each(|pair| write(pair.bytes, 1));
+        } else {
+            write(map.entries, map.len);
+        }
     }
+    if let Some((severity, word)) = severity
+        && !treatment.adds(severity.key())
+    {
+        severity.write(word, out);
+        count += 1;
+    }
+    out.extend_from_slice(added.entries);
+    write::close_map(out, place, count);
 }

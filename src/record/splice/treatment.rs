@@ -3,20 +3,30 @@
 //! Serves `splice`, which does it, and `kube`, which knows it. Invariant: it stands as long as the metadata that it was
 //! made from, so that a record costs no decision but that of its stream.
 
-use std::{ops::Range, sync::Arc};
+use std::{
+    ops::Range,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use tracing::warn;
 
 use crate::record::{
-    fields::json::Object,
-    msgpack::reader::{Event, Map, Time, text},
-    splice::existing::{self, Existing},
+    fields::object::Object,
+    msgpack::reader::{Map, Time, is_same, text},
 };
 
 /// Fields and decisions for the records of one container.
 #[derive(Clone, Default)]
 pub struct Treatment {
-    count: usize,
-    pairs: Box<[u8]>,
-    keys: Box<[Range<usize>]>,
+    fields: Fields,
+    /// The fields that take their place where a chunk has grown by too much.
+    small: Option<Arc<Small>>,
+    /// Names of fields that only the filter may write, whether it adds them or not: a merged line never has them, nor a
+    /// flat name below them, such as `kubernetes.labels`.
+    pub owned: &'static [&'static str],
     /// Streams whose records are dropped.
     pub dropped: Streams<bool>,
     /// Parsers of the container's own for its lines.
@@ -27,44 +37,106 @@ pub struct Treatment {
     pub existing: Existing,
 }
 
-impl Treatment {
-    /// Adds `pairs`: keys and values as msgpack, back to back.
-    pub fn adding(pairs: impl Into<Box<[u8]>>) -> Self {
-        let pairs = pairs.into();
+/// Fields to be added: keys and values as msgpack, back to back.
+#[derive(Clone, Default)]
+struct Fields {
+    pairs: Box<[u8]>,
+    keys: Box<[Range<usize>]>,
+}
+
+/// A short form of the fields.
+struct Small {
+    fields: Fields,
+    /// Whose they are, for the log.
+    whose: Box<str>,
+    is_told: Arc<AtomicBool>,
+}
+
+impl Fields {
+    fn new(pairs: Box<[u8]>) -> Self {
         let mut keys = Vec::new();
         let mut at = 0;
         for pair in (Map { len: usize::MAX, entries: &pairs }).pairs() {
             keys.push(at..at + pair.key.len());
             at += pair.bytes.len();
         }
-        Self { count: keys.len(), pairs, keys: keys.into(), ..Self::default() }
+        Self { pairs, keys: keys.into() }
     }
 
-    /// The same with other fields.
-    pub fn with(&self, pairs: impl Into<Box<[u8]>>) -> Self {
-        let Self { count, pairs, keys, .. } = Self::adding(pairs);
-        Self { count, pairs, keys, ..self.clone() }
+    fn map(&self) -> Map<'_> {
+        Map { len: self.keys.len(), entries: &self.pairs }
+    }
+}
+
+impl Treatment {
+    /// Adds `pairs`: keys and values as msgpack, back to back.
+    pub fn adding(pairs: impl Into<Box<[u8]>>) -> Self {
+        Self { fields: Fields::new(pairs.into()), ..Self::default() }
+    }
+
+    /// Adds `pairs`, under the same keys, to records of a chunk that has grown by too much; the first time that it does,
+    /// a warning names the pod `whose` they are, unless `is_told` says that one did already.
+    pub fn or_small(mut self, pairs: impl Into<Box<[u8]>>, whose: &str, is_told: Arc<AtomicBool>) -> Self {
+        let small = Small { fields: Fields::new(pairs.into()), whose: whose.into(), is_told };
+        self.small = Some(Arc::new(small));
+        self
+    }
+
+    /// The fields.
+    #[inline]
+    pub fn fields(&self) -> Map<'_> {
+        self.fields.map()
+    }
+
+    /// The fields of the short form, if there is one.
+    #[inline]
+    pub(super) fn small(&self) -> Option<Map<'_>> {
+        self.small.as_ref().map(|small| small.fields.map())
+    }
+
+    /// Warns once that records of the container have the short form.
+    pub(super) fn tell_small(&self, most: usize) {
+        if let Some(small) = &self.small
+            && !small.is_told.swap(true, Ordering::Relaxed)
+        {
+            warn!(
+                "pod '{}': {} bytes of metadata for each of many short records are too much, some get no labels and \
+                 annotations: metadata_max_growth allows a chunk {most} bytes",
+                small.whose,
+                self.fields.pairs.len(),
+            );
+        }
     }
 
     /// How many fields are added.
     pub fn count(&self) -> usize {
-        self.count
+        self.fields.keys.len()
     }
 
     /// The fields, as pairs of msgpack back to back.
     pub fn pairs(&self) -> &[u8] {
-        &self.pairs
+        &self.fields.pairs
     }
 
     /// The keys of the fields, as msgpack.
     pub fn keys(&self) -> impl Iterator<Item = &[u8]> {
-        self.keys.iter().map(|range| &self.pairs[range.clone()])
+        self.fields.keys.iter().map(|range| &self.fields.pairs[range.clone()])
     }
 
     /// Whether `key`, as msgpack, is one of the fields.
     #[inline]
     pub fn adds(&self, key: &[u8]) -> bool {
-        self.keys.iter().any(|range| existing::is_same(&self.pairs[range.clone()], key))
+        self.keys().any(|own| is_same(own, key))
+    }
+
+    /// Whether a merged line may not have `key`, as msgpack.
+    #[inline]
+    pub fn owns(&self, key: &[u8]) -> bool {
+        let is_below = |name: &[u8], owned: &str| {
+            name.strip_prefix(owned.as_bytes()).is_some_and(|rest| matches!(rest.first(), None | Some(b'.')))
+        };
+        !self.owned.is_empty()
+            && text(key).is_some_and(|name| self.owned.iter().any(|owned| is_below(name, owned)))
     }
 
     /// Whether the container has a parser of its own for any of its streams.
@@ -78,6 +150,18 @@ impl Treatment {
     pub fn drops_all(&self) -> bool {
         self.dropped.stdout && self.dropped.stderr && self.dropped.unknown
     }
+}
+
+/// What becomes of a field of the record that has the name of one to be added.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Existing {
+    /// It goes.
+    #[default]
+    Replace,
+    /// It stays, and nothing is added under that name.
+    Keep,
+    /// Of two maps the pairs of both stay, ours where both have a key; anything else goes.
+    Merge,
 }
 
 /// One thing per stream of a container.
@@ -107,28 +191,4 @@ impl<T> Streams<T> {
 pub trait LineParser: Send + Sync {
     /// Puts the fields of `text` into `fields`; `None` if it does not match. The time is the line's own, if it has one.
     fn parse(&self, text: &[u8], fields: &mut Object) -> Option<Option<Time>>;
-}
-
-/// Chooses the treatment of each record of a chunk.
-pub trait Choose {
-    /// How to treat a record; `None` passes it as it is.
-    fn choose(&mut self, event: &Event<'_>, body: Map<'_>) -> Option<&Treatment>;
-
-    /// How records tell their stream.
-    fn stream(&self) -> StreamOf {
-        |body| body.get(b"stream").and_then(text)
-    }
-}
-
-/// Finds the name of a record's stream.
-pub type StreamOf = for<'a> fn(Map<'a>) -> Option<&'a [u8]>;
-
-/// The same for all records, as where the tag names the container.
-pub struct Always<'a>(pub &'a Treatment);
-
-impl Choose for Always<'_> {
-    #[inline]
-    fn choose(&mut self, _: &Event<'_>, _: Map<'_>) -> Option<&Treatment> {
-        Some(self.0)
-    }
 }

@@ -1,7 +1,7 @@
 //! What holds however a line is cut: its parts make the whole again, nothing of hostile lines is lost, and what waits
 //! is bounded.
 
-use std::time::Duration;
+use std::{ops::Range, time::Duration};
 
 use proptest::{collection::vec, prelude::*};
 
@@ -11,16 +11,13 @@ use crate::record::{
         write,
     },
     runtime_line::partial::{Limits, Parts},
-    splice::{
-        Lines, Outcome, splice_overdue, splice_raw,
-        treatment::{Always, Treatment},
-    },
+    splice::{Lines, Outcome, choose::Always, splice_overdue, splice_raw, treatment::Treatment},
 };
 
 const LIMITS: Limits = Limits { line: 1 << 20, age: Duration::from_secs(3600), total: 1 << 24 };
 
 fn lines() -> Lines {
-    Lines { raw: Some(b"log"[..].into()), ..Lines::default() }
+    Lines { raw: Some("log".into()), ..Lines::default() }
 }
 
 /// An event with this line, as `tail` makes it.
@@ -205,7 +202,7 @@ fn a_part_whose_stream_is_excluded_while_it_waits_is_counted_as_dropped_and_as_n
 
 #[test]
 fn the_parts_of_many_containers_come_out_in_time_and_their_names_are_held_within_the_bound() {
-    let mut parts = Parts::new(Limits { age: Duration::ZERO, total: 1 << 24, ..LIMITS });
+    let mut parts = Parts::new(Limits { total: 1 << 24, ..LIMITS });
     let treatment = Treatment::default();
     let mut out = Vec::new();
     let name = |number: usize| format!("{number:02000}").into_bytes();
@@ -220,14 +217,97 @@ fn the_parts_of_many_containers_come_out_in_time_and_their_names_are_held_within
     let (waited, emitted) = (7_000..=8_400, pieces.count());
     assert!(waited.contains(&(20_000 - emitted)), "{} wait", 20_000 - emitted);
     let before = std::time::Instant::now();
-    let overdue = parts.overdue(false);
+    let overdue = parts.overdue(true);
     for tag in &overdue {
         let mut joiner = parts.of(tag);
         assert_eq!(
-            splice_overdue(&lines(), &mut Always(&treatment), &mut joiner, false, &mut out).unfinished,
+            splice_overdue(&lines(), &mut Always(&treatment), &mut joiner, true, &mut out).unfinished,
             1
         );
     }
     assert_eq!(overdue.len(), 20_000 - emitted);
     assert!(before.elapsed() < Duration::from_secs(2), "{:?}", before.elapsed());
+}
+
+#[test]
+fn parts_that_waited_too_long_are_joined_where_the_next_chunk_has_their_rest() {
+    let age = Duration::from_millis(100);
+    let mut parts = Parts::new(Limits { age, ..LIMITS });
+    let mut out = Vec::new();
+    run(&mut parts, &event(&cri(0, "stdout", "P", b"a")), &mut out);
+    std::thread::sleep(age);
+    // What can't be read stays behind everything that can.
+    let chunk =
+        [event(&cri(1, "stdout", "F", b"b")), event(&cri(2, "stderr", "F", b"c")), vec![0xc1]].concat();
+    let outcome = run(&mut parts, &chunk, &mut out);
+    assert_eq!((outcome.joined, outcome.unfinished, outcome.unread), (1, 0, 1));
+    assert_eq!(out.pop(), Some(0xc1));
+    assert_eq!(read(&out).iter().map(|read| &read.2[..]).collect::<Vec<_>>(), [&b"ab"[..], b"c"]);
+
+    out.clear();
+    run(&mut parts, &event(&cri(3, "stdout", "P", b"d")), &mut out);
+    std::thread::sleep(age);
+    let chunk = [event(&cri(4, "stderr", "F", b"e")), vec![0xc1]].concat();
+    assert_eq!(run(&mut parts, &chunk, &mut out).unfinished, 1);
+    assert_eq!(out.pop(), Some(0xc1));
+    assert_eq!(read(&out).iter().map(|read| &read.2[..]).collect::<Vec<_>>(), [&b"e"[..], b"d"]);
+}
+
+/// Parts of the lines of many tags, 10,000 bytes each.
+fn fill(parts: &mut Parts, tags: Range<usize>) -> Outcome {
+    let mut all = Outcome::default();
+    let mut out = Vec::new();
+    for number in tags {
+        let chunk = event(&cri(0, "stdout", "P", &[b'x'; 10_000]));
+        let treatment = Treatment::default();
+        let tag = format!("tag-{number}").into_bytes();
+        let outcome = splice_raw(&chunk, &lines(), &mut Always(&treatment), &mut parts.of(&tag), &mut out);
+        all.unfinished += outcome.unfinished;
+        all.given_up.lines += outcome.given_up.lines;
+        all.given_up.bytes += outcome.given_up.bytes;
+    }
+    all
+}
+
+#[test]
+fn parts_of_dead_containers_make_room_where_nobody_asks_for_what_is_overdue() {
+    let age = Duration::from_secs(1);
+    let limits = Limits { age, total: 1 << 20, ..LIMITS };
+    let mut parts = Parts::new(limits).giving_up();
+    let dead = fill(&mut parts, 0..200);
+    assert_eq!(dead.given_up.lines, 0, "a line that may still come is not given up");
+    assert!(dead.unfinished > 80, "{dead:?}");
+    std::thread::sleep(age);
+    let living = fill(&mut parts, 1000..1020);
+    assert_eq!(living.unfinished, 0);
+    assert!((10..40).contains(&living.given_up.lines), "{living:?}");
+    assert_eq!(living.given_up.bytes, living.given_up.lines * 10_000);
+    let left = parts.overdue(true);
+    assert!((1000..1020).all(|number| left.iter().any(|tag| **tag == *format!("tag-{number}").into_bytes())));
+
+    // Where the host asks, nothing is given up.
+    let mut parts = Parts::new(limits);
+    fill(&mut parts, 0..200);
+    std::thread::sleep(age);
+    let living = fill(&mut parts, 1000..1020);
+    assert_eq!((living.given_up.lines, living.unfinished), (0, 20));
+}
+
+#[test]
+fn containers_that_never_end_a_line_leave_room_for_the_long_lines_of_others() {
+    let mut parts = Parts::new(Limits { total: 1 << 20, ..LIMITS });
+    let mut out = Vec::new();
+    let treatment = Treatment::default();
+    for round in 0..200 {
+        for greedy in 0..16 {
+            let chunk = event(&cri(round, "stdout", "P", &[b'x'; 4_000]));
+            let tag = format!("greedy-{greedy}").into_bytes();
+            splice_raw(&chunk, &lines(), &mut Always(&treatment), &mut parts.of(&tag), &mut out);
+        }
+    }
+    out.clear();
+    let parts_of_one = [b"P", b"P", b"P", b"F"]
+        .map(|tag| event(&cri(9, "stdout", str::from_utf8(tag).unwrap(), &[b'y'; 10_000])));
+    let outcome = run(&mut parts, &parts_of_one.concat(), &mut out);
+    assert_eq!((outcome.joined, outcome.unfinished), (1, 0));
 }

@@ -5,17 +5,12 @@ use proptest::{collection::vec, prelude::*};
 use rmpv::Value;
 
 use crate::record::{
-    fields::{json::Object, severity::Severity},
+    fields::{json, object::Object, severity::Severity},
     msgpack::{
         reader::{Event, Events, Kind, Map, text, value_len},
         write,
     },
-    splice::{
-        Lines, Record,
-        merge::Merge,
-        splice,
-        treatment::{Always, Treatment},
-    },
+    splice::{Lines, Record, choose::Always, merge::Merge, splice, treatment::Treatment},
 };
 
 /// Any msgpack value.
@@ -204,12 +199,12 @@ proptest! {
     fn json_comes_out_as_serde_json_reads_it(value in json()) {
         let mut object = Object::default();
         let text = serde_json::to_string_pretty(&value).unwrap();
-        prop_assert!(object.read(text.as_bytes(), false));
+        prop_assert!(json::read(text.as_bytes(), false, &mut object));
         let mut bytes = Vec::new();
         write::map_header(&mut bytes, object.map().len);
         bytes.extend_from_slice(object.map().entries);
         prop_assert_eq!(as_json(&decoded(&bytes)), value);
-        prop_assert!(!object.read(&text.as_bytes()[..text.len() - 1], false));
+        prop_assert!(!json::read(&text.as_bytes()[..text.len() - 1], false, &mut object));
     }
 
     #[test]
@@ -297,16 +292,16 @@ fn nesting_of_any_depth_is_skipped_without_recursion() {
 fn json_that_is_too_deep_is_left_as_text() {
     let nested = |depth| format!("{{\"a\":{}{}}}", "[".repeat(depth), "]".repeat(depth));
     let mut object = Object::default();
-    assert!(object.read(nested(100).as_bytes(), false));
-    assert!(!object.read(nested(1_000_000).as_bytes(), false));
+    assert!(json::read(nested(100).as_bytes(), false, &mut object));
+    assert!(!json::read(nested(1_000_000).as_bytes(), false, &mut object));
 }
 
 #[test]
 fn json_with_a_number_beyond_all_floats_is_left_as_text() {
     let mut object = Object::default();
-    assert!(object.read(b"{\"a\":1e308}", false));
+    assert!(json::read(b"{\"a\":1e308}", false, &mut object));
     for number in ["1e309", "-1e309", &"9".repeat(400)] {
-        assert!(!object.read(format!("{{\"a\":{number}}}").as_bytes(), false), "{number}");
+        assert!(!json::read(format!("{{\"a\":{number}}}").as_bytes(), false, &mut object), "{number}");
     }
 }
 
@@ -382,7 +377,7 @@ fn numbers_are_what_a_reader_of_all_their_digits_finds() {
         "1.5E-7",
         "123456789012345.6",
     ] {
-        assert!(object.read(format!("{{\"a\":{number}}}").as_bytes(), false), "{number}");
+        assert!(json::read(format!("{{\"a\":{number}}}").as_bytes(), false, &mut object), "{number}");
         let value = decoded(object.map().get(b"a").unwrap());
         let expected: serde_json::Value = serde_json::from_str(number).unwrap();
         match (value.as_i64(), value.as_u64()) {

@@ -82,11 +82,13 @@ fn an_annotation_of_256_kib_is_passed_on_or_left_out() {
         json!({"app": "web"}),
         json!({"kubectl.kubernetes.io/last-applied-configuration": big, "a": "b"}),
     );
-    let whole = Rig::knowing(&pod, &[]);
+    let whole = Rig::knowing(&pod, &[("metadata_max_size", "0")]);
     assert_eq!(
         whole.record(TAG).at("/kubernetes/annotations/kubectl.kubernetes.io~1last-applied-configuration"),
         json!(big)
     );
+    let usual = Rig::knowing(&pod, &[]);
+    assert_eq!(usual.record(TAG).at("/kubernetes/annotations"), json!({"a": "b"}));
     let limited = Rig::knowing(&pod, &[("metadata_max_size", "8K")]);
     assert_eq!(limited.record(TAG).at("/kubernetes/annotations"), json!({"a": "b"}));
     assert!(limited.added(TAG) < 8_000);

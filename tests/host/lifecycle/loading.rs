@@ -3,11 +3,11 @@
 use std::{
     collections::BTreeSet,
     io::{Read as _, Write as _},
-    net::{SocketAddr, TcpListener, TcpStream},
+    net::{SocketAddr, TcpStream},
 };
 
 use flb_kube_testing::{
-    host::{FILTER, Host, INPUT, OUTPUT, each},
+    host::{FILTER, Host, INPUT, OUTPUT, address_of_ones_own, each},
     scenery::{STDOUT, Scenery, TAG, dummy, service},
 };
 use serde_json::json;
@@ -258,7 +258,7 @@ fn a_list_may_be_a_list_of_yaml() {
 fn filters_of_processors_that_the_host_calls_alike_have_series_and_log_lines_of_their_own() {
     each(Host::since(2, 1, 0), |host| {
         let scenery = Scenery::new();
-        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let address = address_of_ones_own();
         let api = scenery.api.url();
         let input = format!(
             "    - name: dummy\n      tag: {TAG}\n      dummy: '{{\"log\":\"x\"}}'\n      processors:\n        logs:\n          \
@@ -288,7 +288,7 @@ fn filters_of_processors_that_the_host_calls_alike_have_series_and_log_lines_of_
 }
 
 /// What is shown at `/metrics` of an address.
-fn get(address: SocketAddr) -> Option<String> {
+pub(super) fn get(address: SocketAddr) -> Option<String> {
     let mut stream = TcpStream::connect(address).ok()?;
     stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").ok()?;
     let mut text = String::new();

@@ -207,3 +207,17 @@ fn a_threaded_input_that_would_lose_events_is_refused_by_name() {
         }
     });
 }
+
+#[test]
+fn one_file_for_the_filter_and_the_input_is_told_with_what_to_do() {
+    each(Host::few(), |host| {
+        let scenery = Scenery::new();
+        let db = "    Db FOLDER/one.db\n";
+        let config =
+            [service("info"), dummy("hello"), scenery.events(db), scenery.filter(db), scenery.output("")];
+        let mut running = host.start(&config.concat()).run();
+        running.wait_for_lines("give each db option a file of its own", 1);
+        running.wait("a record is delivered", |_| scenery.rows_with("hello") > 0);
+        running.stop();
+    });
+}

@@ -127,6 +127,13 @@ impl Running {
         }
     }
 
+    /// The most memory that it ever held, in bytes.
+    pub fn peak_memory(&self) -> usize {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.process.id())).unwrap_or_default();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        peak.and_then(|rest| rest.split_whitespace().next()?.parse().ok()).unwrap_or(0) * 1024
+    }
+
     /// What it holds now.
     pub fn holdings(&self) -> Holdings {
         let folder = format!("/proc/{}", self.process.id());
