@@ -131,7 +131,11 @@ impl Enrichment {
             write::str(piece, "log");
             write::str(piece, line);
         }
-        let config = store::Config { delete_grace: std::time::Duration::from_secs(60), namespaces: false };
+        let config = store::Config {
+            delete_grace: std::time::Duration::from_secs(60),
+            namespaces: false,
+            unshown: Default::default(),
+        };
         let (writer, store) = store::channel(config);
         writer.begin_list();
         writer.apply(serde_json::from_str(&varied::pod_json(0, "node-1")).unwrap());

@@ -39,6 +39,8 @@
 #define FLB_CONFIG_MAP_BOOL 3
 #define FLB_CONFIG_MAP_SIZE 5
 #define FLB_CONFIG_MAP_TIME 6
+/* flags: the key may stand in several rows */
+#define FLB_CONFIG_MAP_MULT 1
 
 /* Flags of an input (include/fluent-bit/flb_input.h): it runs in a thread of its own. */
 #define FLB_INPUT_THREADED 1024

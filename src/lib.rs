@@ -37,6 +37,7 @@ pub mod plugin;
 pub mod plugins;
 pub mod record;
 pub mod runtime;
+pub mod secret;
 mod sqlite;
 mod stamp;
 mod tls;

@@ -4,7 +4,13 @@
 //! Serves every plugin (which declares rows), `abi/` (which gives them to the host) and `make docs`. Invariant: an
 //! option exists nowhere but in its row.
 
-use std::{fmt, time::Duration};
+mod value;
+
+use std::fmt;
+
+pub use value::{Pairs, SecretLines, Size, Value};
+
+pub use crate::secret::Secret;
 
 /// The type of an option, in the host's terms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,8 +25,10 @@ pub enum Kind {
     Time,
     /// A size in bytes: `100`, `32K`, `5M`, `1G`; K is 1000, as the host counts.
     Size,
-    /// Words separated by commas.
+    /// Words separated by commas or blanks, in one row or several.
     List,
+    /// Texts that stand in a row each.
+    Lines,
 }
 
 impl Kind {
@@ -32,7 +40,16 @@ impl Kind {
             Kind::Bool => "bool",
             Kind::Time => "time",
             Kind::Size => "size",
-            Kind::List => "list",
+            Kind::List | Kind::Lines => "list",
+        }
+    }
+
+    /// What joins the rows of an option that may have several; none for those that are written once.
+    pub const fn separator(self) -> Option<&'static str> {
+        match self {
+            Kind::List => Some(","),
+            Kind::Lines => Some("\n"),
+            Kind::Text | Kind::Integer | Kind::Bool | Kind::Time | Kind::Size => None,
         }
     }
 }
@@ -81,146 +98,6 @@ impl fmt::Display for BadOption {
 }
 
 impl std::error::Error for BadOption {}
-
-/// A type that an option can have.
-pub trait Value: Sized {
-    /// How the host and the reference call it.
-    const KIND: Kind;
-    /// Whether the text must not be shown.
-    const SECRET: bool = false;
-
-    /// Reads the operator's text; the error ends the sentence "option 'key': 'text' …".
-    fn parse(text: &str) -> Result<Self, String>;
-}
-
-impl Value for String {
-    const KIND: Kind = Kind::Text;
-
-    fn parse(text: &str) -> Result<Self, String> {
-        Ok(text.to_owned())
-    }
-}
-
-impl Value for bool {
-    const KIND: Kind = Kind::Bool;
-
-    fn parse(text: &str) -> Result<Self, String> {
-        match text.to_ascii_lowercase().as_str() {
-            "on" | "true" | "yes" => Ok(true),
-            "off" | "false" | "no" => Ok(false),
-            _ => Err("is neither on nor off".into()),
-        }
-    }
-}
-
-macro_rules! integers {
-    ($($int:ty),*) => {$(
-        impl Value for $int {
-            const KIND: Kind = Kind::Integer;
-
-            fn parse(text: &str) -> Result<Self, String> {
-                text.parse().map_err(|_| format!("is not a whole number from {} to {}", Self::MIN, Self::MAX))
-            }
-        }
-    )*};
-}
-integers!(u16, u32, u64, usize, i32, i64);
-
-/// A hundred years: clocks can add it to any time of theirs.
-const LONGEST: Duration = Duration::from_secs(100 * 36525 * 864);
-
-impl Value for Duration {
-    const KIND: Kind = Kind::Time;
-
-    fn parse(text: &str) -> Result<Self, String> {
-        let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
-        let (number, unit) = text.split_at(digits);
-        let factor = match unit.trim().to_ascii_lowercase().as_str() {
-            "" | "s" => 1.0,
-            "ms" => 0.001,
-            "m" => 60.0,
-            "h" => 3600.0,
-            "d" => 86400.0,
-            _ => return Err("is not a time such as 10, 500ms, 30s, 5m, 1h or 2d".into()),
-        };
-        let number: f64 = number.parse().map_err(|_| "is not a time such as 10, 500ms, 30s, 5m, 1h or 2d")?;
-        match Duration::try_from_secs_f64(number * factor) {
-            Ok(time) if time <= LONGEST => Ok(time),
-            _ => Err("is too long a time".into()),
-        }
-    }
-}
-
-/// A size in bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Size(pub u64);
-
-impl Value for Size {
-    const KIND: Kind = Kind::Size;
-
-    fn parse(text: &str) -> Result<Self, String> {
-        let wrong = || "is not a size such as 100, 32K, 5M or 1G".to_string();
-        if text.eq_ignore_ascii_case("false") {
-            return Ok(Self(0)); // as the host reads it: buffer_size false
-        }
-        let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-        let (number, unit) = text.split_at(digits);
-        let factor = match unit.trim().to_ascii_lowercase().as_str() {
-            "" | "b" => 1,
-            "k" | "kb" => 1_000,
-            "m" | "mb" => 1_000_000,
-            "g" | "gb" => 1_000_000_000,
-            _ => return Err(wrong()),
-        };
-        let number: u64 = number.parse().map_err(|_| wrong())?;
-        number.checked_mul(factor).map(Size).ok_or_else(|| "is too large".into())
-    }
-}
-
-/// Words separated by commas, trimmed, none empty.
-impl Value for Vec<String> {
-    const KIND: Kind = Kind::List;
-
-    fn parse(text: &str) -> Result<Self, String> {
-        Ok(text.split(',').map(str::trim).filter(|w| !w.is_empty()).map(str::to_owned).collect())
-    }
-}
-
-/// Text that never reaches a log.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
-
-impl Secret {
-    /// The text itself: for the wire only.
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("***")
-    }
-}
-
-impl Value for Secret {
-    const KIND: Kind = Kind::Text;
-    const SECRET: bool = true;
-
-    fn parse(text: &str) -> Result<Self, String> {
-        Ok(Self(text.to_owned()))
-    }
-}
-
-/// Unset is empty text.
-impl<T: Value> Value for Option<T> {
-    const KIND: Kind = T::KIND;
-    const SECRET: bool = T::SECRET;
-
-    fn parse(text: &str) -> Result<Self, String> {
-        if text.is_empty() { Ok(None) } else { T::parse(text).map(Some) }
-    }
-}
 
 /// Reads one option: what `options!` calls for each row.
 pub fn read<T: Value>(spec: &OptionSpec, get: &dyn Fn(&str) -> Option<String>) -> Result<T, BadOption> {
@@ -315,6 +192,8 @@ pub const fn joined<const N: usize>(groups: &[&[OptionSpec]]) -> [OptionSpec; N]
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     options! {
@@ -354,38 +233,6 @@ mod tests {
     fn a_bad_value_is_named_with_its_key_and_the_reason() {
         let bad = load(&[("wait", "soon")]).unwrap_err().to_string();
         assert_eq!(bad, "option 'wait': 'soon' is not a time such as 10, 500ms, 30s, 5m, 1h or 2d");
-    }
-
-    #[test]
-    fn times_are_read_up_to_what_a_clock_can_add() {
-        for (text, seconds) in
-            [("0", 0.0), ("1.5", 1.5), ("500ms", 0.5), ("5 m", 300.0), ("36500d", 36500.0 * 86400.0)]
-        {
-            assert_eq!(Duration::parse(text).map(|time| time.as_secs_f64()), Ok(seconds), "{text}");
-        }
-        for text in ["", ".", "1.2.3", "-5", "+5", "nan", "inf", "1e999", "5 weeks"] {
-            assert!(Duration::parse(text).unwrap_err().starts_with("is not a time"), "{text}");
-        }
-        for text in ["10000000000000000000", "99999999999d", &"9".repeat(400)] {
-            assert_eq!(Duration::parse(text), Err("is too long a time".into()), "{text}");
-        }
-    }
-
-    #[test]
-    fn sizes_are_read_as_the_host_counts() {
-        for (text, bytes) in [
-            ("0", 0),
-            ("32k", 32_000),
-            ("32KB", 32_000),
-            ("5 M", 5_000_000),
-            ("1G", 1_000_000_000),
-            ("False", 0),
-        ] {
-            assert_eq!(Size::parse(text), Ok(Size(bytes)), "{text}");
-        }
-        for text in ["", "-1", "K", "1.5.2M", "5T", "99999999999999999999", "20000000000G"] {
-            assert!(Size::parse(text).is_err(), "{text}");
-        }
     }
 
     #[test]

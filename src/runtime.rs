@@ -11,7 +11,7 @@ use std::{
     panic::{self, AssertUnwindSafe},
     pin::Pin,
     sync::{
-        Arc, Mutex, PoisonError, Weak,
+        Arc, Mutex, OnceLock, PoisonError, Weak,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     task::{Context, Poll},
@@ -32,7 +32,27 @@ const WORKER_THREADS: usize = 2;
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
+/// How often a thread that waits in [`Tasks::block_on`] does its duty.
+const TICK: Duration = Duration::from_millis(100);
+
 static SHARED: Mutex<Weak<Shared>> = Mutex::new(Weak::new());
+static WHILE_WAITING: OnceLock<fn()> = OnceLock::new();
+
+/// Sets what a thread does now and then while it waits in [`Tasks::block_on`]; the first call counts.
+pub fn while_waiting(work: fn()) {
+    let _ = WHILE_WAITING.set(work);
+}
+
+/// Calls `work` on a thread of the runtime after `pause`; false where no runtime runs.
+pub fn later(pause: Duration, work: fn()) -> bool {
+    let shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner).upgrade();
+    let Some(shared) = shared else { return false };
+    shared.handle().spawn(async move {
+        tokio::time::sleep(pause).await;
+        work();
+    });
+    true
+}
 
 /// The runtime, alive as long as an instance holds it.
 struct Shared(Option<Runtime>);
@@ -199,10 +219,17 @@ impl Tasks {
     pub fn block_on<T>(&self, future: impl Future<Output = T>) -> Option<T> {
         let mut stop = self.stop.subscribe();
         self.shared.handle().block_on(async move {
-            tokio::select! {
-                biased;
-                _ = stop.wait_for(|stop| *stop) => None,
-                value = future => Some(value),
+            let mut ticks = tokio::time::interval(TICK);
+            tokio::pin!(future);
+            loop {
+                tokio::select! {
+                    biased;
+                    _ = stop.wait_for(|stop| *stop) => return None,
+                    value = &mut future => return Some(value),
+                    _ = ticks.tick() => if let Some(work) = WHILE_WAITING.get() {
+                        work();
+                    },
+                }
             }
         })
     }

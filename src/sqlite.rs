@@ -34,6 +34,9 @@ pub(crate) enum Error {
         /// Ours.
         known: i64,
     },
+    /// Something else is in it.
+    #[error("it holds {0}")]
+    Foreign(&'static str),
     /// The damaged file can't be renamed.
     #[error("it is damaged and can't be set aside: {0}")]
     SetAside(io::Error),
@@ -48,7 +51,36 @@ impl Error {
                 error.sqlite_error_code(),
                 Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
             ),
-            Error::Io(_) | Error::Newer { .. } | Error::SetAside(_) => false,
+            Error::Io(_) | Error::Newer { .. } | Error::Foreign(_) | Error::SetAside(_) => false,
+        }
+    }
+
+    /// What the operator can do.
+    pub(crate) fn advice(&self) -> &'static str {
+        match self {
+            Error::Foreign(_) => "give each db option a file of its own",
+            _ => "check the file, its folder and the space on its disk",
+        }
+    }
+}
+
+/// What a file is for: its `application_id`, by which files of one kind are told from those of another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(i32)]
+pub(crate) enum Purpose {
+    /// "flbE".
+    Events = 0x666c_6245,
+    /// "flbP".
+    Pods = 0x666c_6250,
+}
+
+impl Purpose {
+    /// What a file holds that has this `application_id`.
+    fn held_by(id: i32) -> &'static str {
+        match id {
+            id if id == Self::Events as i32 => "the cursor of a kube_events input",
+            id if id == Self::Pods as i32 => "the pods of a kube filter",
+            _ => "another program's tables",
         }
     }
 }
@@ -75,28 +107,40 @@ pub(crate) fn check(connection: &Connection) -> Result<(), Error> {
     if answer == "ok" { Ok(()) } else { Err(Error::Damaged(answer)) }
 }
 
-/// Makes the tables of a file that is new, and leaves that of a later release alone.
-pub(crate) fn set_schema(connection: &mut Connection, version: i64, schema: &str) -> Result<(), Error> {
-    match schema_version(connection)? {
-        0 => {
-            connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
-            let transaction =
-                connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-            // Another process may have been first.
-            if schema_version(&transaction)? == 0 {
-                transaction.execute_batch(schema)?;
-                transaction.pragma_update(None, "user_version", version)?;
-            }
-            transaction.commit()?;
-            Ok(())
+/// Makes the tables of a file that is new, and leaves those of a later release and of others alone.
+pub(crate) fn set_schema(
+    connection: &mut Connection,
+    purpose: Purpose,
+    version: i64,
+    schema: &str,
+) -> Result<(), Error> {
+    if !is_ours(connection, purpose, version)? {
+        connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+        let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+        // Another process may have been first.
+        if !is_ours(&transaction, purpose, version)? {
+            transaction.execute_batch(schema)?;
+            transaction.pragma_update(None, "application_id", purpose as i32)?;
+            transaction.pragma_update(None, "user_version", version)?;
         }
-        found if found == version => Ok(()),
-        found => Err(Error::Newer { found, known: version }),
+        transaction.commit()?;
     }
+    Ok(())
 }
 
-fn schema_version(connection: &Connection) -> Result<i64, Error> {
-    Ok(connection.query_row("PRAGMA user_version", [], |row| row.get(0))?)
+/// Whether the tables are there; not, if there is nothing yet.
+fn is_ours(connection: &Connection, purpose: Purpose, version: i64) -> Result<bool, Error> {
+    let number = |query: &str| connection.query_row(query, [], |row| row.get::<_, i64>(0));
+    let id = number("PRAGMA application_id")?;
+    if id == i64::from(purpose as i32) {
+        let found = number("PRAGMA user_version")?;
+        return if found == version { Ok(true) } else { Err(Error::Newer { found, known: version }) };
+    }
+    // The built-in input leaves both numbers alone, and its file may be taken over.
+    if id == 0 && number("PRAGMA user_version")? == 0 {
+        return Ok(false);
+    }
+    Err(Error::Foreign(Purpose::held_by(i32::try_from(id).unwrap_or_default())))
 }
 
 /// Gives free pages back to the disk.
@@ -130,6 +174,25 @@ fn set_aside(path: &Path) -> io::Result<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_of_another_purpose_or_program_is_told_and_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("one.db");
+        let open = |purpose, schema: &str| {
+            set_schema(&mut Connection::open(&path).unwrap(), purpose, 1, schema)
+                .map_err(|why| why.to_string())
+        };
+        assert_eq!(open(Purpose::Pods, "CREATE TABLE pod (uid)"), Ok(()));
+        assert_eq!(open(Purpose::Pods, "CREATE TABLE pod (uid)"), Ok(()));
+        let refused = Err("it holds the pods of a kube filter".to_owned());
+        assert_eq!(open(Purpose::Events, "CREATE TABLE cursor (scope)"), refused);
+        let other = folder.path().join("other.db");
+        let mut connection = Connection::open(&other).unwrap();
+        connection.pragma_update(None, "user_version", 7).unwrap();
+        let refused = set_schema(&mut connection, Purpose::Events, 1, "CREATE TABLE cursor (scope)");
+        assert_eq!(refused.unwrap_err().to_string(), "it holds another program's tables");
+    }
 
     #[test]
     fn what_sqlite_keeps_beside_a_file_is_set_aside_with_it() {

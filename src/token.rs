@@ -17,7 +17,10 @@ use hyper::header::HeaderValue;
 use tracing::warn;
 
 use self::command::CommandToken;
-use crate::stamp::{Stamp, stamp};
+use crate::{
+    secret::Secret,
+    stamp::{Stamp, stamp},
+};
 
 /// Where a token comes from.
 #[derive(Debug)]
@@ -30,7 +33,7 @@ pub(crate) enum Bearer {
 
 impl Bearer {
     /// A command's, if there is one, else a file's.
-    pub(crate) fn new(command: Option<String>, file: Option<PathBuf>, ttl: Duration) -> Option<Self> {
+    pub(crate) fn new(command: Option<Secret>, file: Option<PathBuf>, ttl: Duration) -> Option<Self> {
         match command {
             Some(command) => Some(Self::Command(CommandToken::new(command, ttl))),
             None => file.map(|path| Self::File(Token::new(path, ttl))),

@@ -13,7 +13,7 @@ use std::{
 
 use tracing::error;
 
-use super::sys;
+use super::{line_queue, sys};
 use crate::{plugin::Flushed, runtime::Owner};
 
 /// What a callback answers, as the host reads it.
@@ -22,6 +22,8 @@ pub trait Answer: Sized {
     type C;
     /// What is safe where the callback panicked.
     const PANICKED: Self;
+    /// Whether lines of other threads are printed at its end; a flush, on its small stack, does so where there is room.
+    const MAY_PRINT: bool = true;
 
     /// The answer in the host's words.
     fn into_c(self) -> Self::C;
@@ -94,6 +96,7 @@ impl Answer for Filter {
 impl Answer for Flushed {
     type C = c_int;
     const PANICKED: Self = Self::Retry;
+    const MAY_PRINT: bool = false;
 
     fn into_c(self) -> c_int {
         match self {
@@ -118,6 +121,13 @@ impl Answer for Zero {
 
 /// Runs `work` as `name` of `plugin`, and answers the host.
 pub fn callback<R: Answer>(plugin: &str, name: &str, work: impl FnOnce() -> R) -> R::C {
+    let work = || {
+        let answer = work();
+        if R::MAY_PRINT {
+            line_queue::drain();
+        }
+        answer
+    };
     caught(plugin, name, work).unwrap_or(R::PANICKED).into_c()
 }
 

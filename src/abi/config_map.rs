@@ -12,7 +12,7 @@ macro_rules! layout {
             type_: row.kind,
             name: row.name,
             def_value: row.default,
-            flags: 0,
+            flags: row.flags,
             set_property: 0,
             offset: 0,
             desc: row.doc,
@@ -32,6 +32,7 @@ pub(super) fn leak(specs: &[OptionSpec], wide: bool) -> *mut libc::c_void {
 
 struct Row {
     kind: c_int,
+    flags: c_int,
     name: *const c_char,
     default: *const c_char,
     doc: *const c_char,
@@ -47,12 +48,13 @@ impl Row {
     fn new(spec: &OptionSpec) -> Self {
         Self {
             kind: match spec.kind {
-                Kind::Text | Kind::List => sys::FLB_CONFIG_MAP_STR,
+                Kind::Text | Kind::List | Kind::Lines => sys::FLB_CONFIG_MAP_STR,
                 Kind::Integer => sys::FLB_CONFIG_MAP_INT,
                 Kind::Bool => sys::FLB_CONFIG_MAP_BOOL,
                 Kind::Time => sys::FLB_CONFIG_MAP_TIME,
                 Kind::Size => sys::FLB_CONFIG_MAP_SIZE,
             },
+            flags: if spec.kind.separator().is_some() { sys::FLB_CONFIG_MAP_MULT } else { 0 },
             name: leak_text(spec.key),
             default: leak_text(spec.default),
             doc: leak_text(spec.doc.trim()),

@@ -16,6 +16,7 @@ use super::{
     metrics::Gate,
     sys,
     table::Table,
+    written::Written,
 };
 use crate::{
     options::Options,
@@ -136,10 +137,11 @@ unsafe fn start<F: Filter>(ins: *mut sys::flb_filter_instance, config: *mut sys:
     };
     // SAFETY: as the caller promises; the answer is a string of the instance's.
     let name = unsafe { host::text((functions.flb_filter_name)(ins)) }.unwrap_or_default();
-    let property = |key: &CStr| {
-        // SAFETY: as above; the key is NUL-terminated.
-        unsafe { host::text((functions.flb_filter_get_property)(key.as_ptr(), ins)) }
-    };
+    // SAFETY: as above; the key is NUL-terminated.
+    let first = |key: &CStr| unsafe { (functions.flb_filter_get_property)(key.as_ptr(), ins) };
+    // SAFETY: as above; the answers are strings of the instance's.
+    let written = unsafe { Written::read(ins.cast(), F::Options::SPECS, &first) };
+    let property = |key: &CStr| written.get(key);
     // SAFETY: as above.
     let level = unsafe { log_level(ins) };
     let gate = Gate::open();
@@ -152,6 +154,7 @@ unsafe fn start<F: Filter>(ins: *mut sys::flb_filter_instance, config: *mut sys:
         Ok(())
     };
     let started = Instance::start(Kind::Filter, F::NAME, &name, level, &property, |options, tasks| {
+        written.check_repeats()?;
         let gate = gate.clone();
         F::start(options, tasks, &Starting { plugin: F::NAME, ins, config, gate, emitter: &create })
     });

@@ -234,6 +234,12 @@ impl Host {
         })
     }
 
+    /// Whether the host made the calling thread: only such a thread's lines reach its `Log_File`.
+    pub(super) fn made_this_thread(&self) -> bool {
+        // SAFETY: takes nothing; answers the calling thread's worker or NULL.
+        self.thread.is_none_or(|functions| !unsafe { (functions.flb_worker_get)() }.is_null())
+    }
+
     /// The log level of the host's thread that calls us; info on threads that are not the host's.
     pub(super) fn thread_level(&self) -> u8 {
         let level = self.thread.and_then(|functions| {

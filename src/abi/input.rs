@@ -18,6 +18,7 @@ use super::{
     instance::{Instance, Kind},
     sys,
     table::Table,
+    written::Written,
 };
 use crate::{
     options::Options,
@@ -176,10 +177,11 @@ unsafe fn start<I: Input>(ins: *mut sys::flb_input_instance, config: *mut sys::f
     };
     // SAFETY: as the caller promises; the answer is a string of the instance's.
     let name = unsafe { host::text((functions.flb_input_name)(ins)) }.unwrap_or_default();
-    let property = |key: &CStr| {
-        // SAFETY: as above; the key is NUL-terminated.
-        unsafe { host::text((functions.flb_input_get_property)(key.as_ptr(), ins)) }
-    };
+    // SAFETY: as above; the key is NUL-terminated.
+    let first = |key: &CStr| unsafe { (functions.flb_input_get_property)(key.as_ptr(), ins) };
+    // SAFETY: as above; the answers are strings of the instance's.
+    let written = unsafe { Written::read(ins.cast(), I::Options::SPECS, &first) };
+    let property = |key: &CStr| written.get(key);
     let level = (1..=5_u8).rev().find(|level| {
         // SAFETY: as above.
         (unsafe { (functions.flb_input_log_check)(ins, c_int::from(*level)) }) != 0
@@ -187,6 +189,7 @@ unsafe fn start<I: Input>(ins: *mut sys::flb_input_instance, config: *mut sys::f
     let ring = Arc::clone(&bell);
     let started =
         Instance::start(Kind::Input, I::NAME, &name, level.unwrap_or(0), &property, |options, tasks| {
+            written.check_repeats()?;
             I::start(options, tasks, Wake::new(move || ring.ring()))
         });
     let Some(instance) = started else { return Start::Refused };

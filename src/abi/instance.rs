@@ -1,10 +1,11 @@
 //! One instance of a plugin, from its start to its end, whatever its kind.
 
 use std::{
+    collections::BTreeSet,
     ffi::{CStr, CString},
     fmt,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -54,6 +55,7 @@ pub(super) struct Instance<P> {
     pub(super) tasks: Tasks,
     pub(super) owner: Arc<Owner>,
     plugin_name: &'static str,
+    _name: UniqueName,
 }
 
 impl<P> Instance<P> {
@@ -68,7 +70,8 @@ impl<P> Instance<P> {
     ) -> Option<Self> {
         install_hook();
         log::install();
-        let owner = Owner { name: format!("{kind}:{plugin_name}:{instance_name}"), level };
+        let name = UniqueName::take(format!("{kind}:{plugin_name}:{instance_name}"));
+        let owner = Owner { name: name.0.clone(), level };
         let tasks = match Tasks::new(owner) {
             Ok(tasks) => tasks,
             Err(error) => {
@@ -93,7 +96,7 @@ impl<P> Instance<P> {
             stop.stop();
             return None;
         };
-        Some(Self { plugin, tasks, owner, plugin_name })
+        Some(Self { plugin, tasks, owner, plugin_name, _name: name })
     }
 
     /// Ends the background work. The plugin itself goes with the last callback that uses it.
@@ -104,6 +107,31 @@ impl<P> Instance<P> {
                 debug!("ended");
             })
         });
+    }
+}
+
+/// A name that no other live instance has, in log lines and metrics. The host calls the filters of all processors alike.
+struct UniqueName(String);
+
+static NAMES: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+
+impl UniqueName {
+    /// The name, or with `#2` and so on behind it.
+    fn take(name: String) -> Self {
+        let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut unique = name.clone();
+        let mut number = 1;
+        while !names.insert(unique.clone()) {
+            number += 1;
+            unique = format!("{name}#{number}");
+        }
+        Self(unique)
+    }
+}
+
+impl Drop for UniqueName {
+    fn drop(&mut self) {
+        NAMES.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.0);
     }
 }
 

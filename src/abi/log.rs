@@ -15,8 +15,8 @@ use tracing::{
     subscriber::Interest,
 };
 
-use super::{host::Host, sys};
-use crate::runtime::Owner;
+use super::{line_queue, sys};
+use crate::runtime::{self, Owner};
 
 /// A warning or error from one place of the code is printed so often per instance and window; then it is counted.
 const LINES_PER_WINDOW: u32 = 5;
@@ -28,6 +28,7 @@ pub(super) fn install() {
     ONCE.call_once(|| {
         // It can only be refused where a test has set its own.
         let _ = tracing::subscriber::set_global_default(HostLog::default());
+        runtime::while_waiting(line_queue::drain);
     });
 }
 
@@ -120,7 +121,7 @@ impl Subscriber for HostLog {
         if held_back > 0 {
             let _ = write!(line.0, " ({held_back} more like it were held back)");
         }
-        Host::get().print(host_level(level), &line.0);
+        line_queue::print(host_level(level), line.0);
     }
 
     fn enter(&self, _: &span::Id) {}

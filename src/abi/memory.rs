@@ -1,6 +1,6 @@
 //! Reads the host's memory where no function tells what stands there.
 //!
-//! Serves `emitter` and `workers`. Invariant: what is read is a copy that the kernel made, through a pipe: an address
+//! Serves `emitter`, `workers` and `written`. Invariant: what is read is a copy that the kernel made, through a pipe: an address
 //! where nothing is gives an error and no crash; and a pointer is believed only where the host's own structures agree.
 
 use std::{
@@ -51,7 +51,7 @@ impl Memory {
     }
 
     /// The words at `address`.
-    fn read<const N: usize>(&mut self, address: usize) -> Option<[usize; N]> {
+    pub(super) fn read<const N: usize>(&mut self, address: usize) -> Option<[usize; N]> {
         if address == 0 || !address.is_multiple_of(WORD) {
             return None;
         }

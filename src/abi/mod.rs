@@ -14,6 +14,7 @@ mod filter;
 mod host;
 mod input;
 mod instance;
+mod line_queue;
 mod log;
 mod memory;
 mod metrics;
@@ -31,6 +32,7 @@ mod reload_mark;
 mod sys;
 mod table;
 mod workers;
+mod written;
 
 pub use callback::{Zero, callback};
 pub use output::Registration;

@@ -21,7 +21,8 @@ use super::{
     delivery::{Duty, Flush, Threads},
     host::{self, Host},
     instance::{Instance, Kind},
-    reload_mark, sys, workers,
+    line_queue, reload_mark, sys, workers,
+    written::Written,
 };
 use crate::{
     options::Options,
@@ -52,6 +53,20 @@ struct Running<O: Output> {
     threads: Threads,
     workers: Mutex<workers::Workers>,
     engine: Option<workers::Engine>,
+    /// Whether a flush may print, on the stack that it runs on.
+    has_room_to_print: bool,
+}
+
+/// The least stack of a flush on which the host's own printing, of 9 KiB, is safe: most of the least default.
+const ROOM_TO_PRINT: u32 = 20 << 10;
+
+/// Whether the host's `Coro_Stack_Size`, the stack of flushes, is that large; its default is.
+fn has_room_to_print(engine: Option<&workers::Engine>) -> bool {
+    let offset = reload_mark::offset_of_option(c"Coro_Stack_Size");
+    let (Some(engine), Some(offset)) = (engine, offset) else { return true };
+    // SAFETY: the host reads this option into an unsigned int at this offset of its config.
+    let size = unsafe { engine.config().as_ptr().cast::<u32>().byte_add(offset).read() };
+    size >= ROOM_TO_PRINT
 }
 
 impl<O: Output> Registration<O> {
@@ -141,10 +156,11 @@ impl<O: Output> Registration<O> {
             return Kind::Output
                 .refuse(O::NAME, &Refusal::new("the host gives no functions to read options with"));
         };
-        let property = |key: &CStr| {
-            // SAFETY: the host's own instance, alive during its init; the answer is a string of the instance's.
-            unsafe { host::text(get(key.as_ptr(), ins)) }
-        };
+        // SAFETY: the host's own instance, alive during its init; the key is NUL-terminated.
+        let first = |key: &CStr| unsafe { get(key.as_ptr(), ins) };
+        // SAFETY: as above; the answers are strings of the instance's.
+        let written = unsafe { Written::read(ins.cast(), O::Options::SPECS, &first) };
+        let property = |key: &CStr| written.get(key);
         // SAFETY: as above.
         let name = unsafe { host::text((functions.flb_output_name)(ins)) }.unwrap_or_default();
         let level = (1..=5_u8).rev().find(|level| {
@@ -154,8 +170,10 @@ impl<O: Output> Registration<O> {
         let mut threads = None;
         let start = |options, tasks: Tasks| {
             if !self.host_checks_keys.load(Ordering::Relaxed) {
-                check_keys::<O>(&property)?;
+                written.check_keys(O::FOREIGN_KEYS, &first)?;
+                tell_what_has_no_effect(&written);
             }
+            written.check_repeats()?;
             let owner = Arc::clone(tasks.owner());
             let output = O::start(options, tasks)?;
             let count = output.concurrency();
@@ -172,7 +190,9 @@ impl<O: Output> Registration<O> {
         }
         let concurrency = instance.plugin.concurrency();
         let workers = Mutex::new(workers::Workers::new(ins, concurrency, engine.as_ref()));
-        let token = Token(context::keep(Arc::new(Running { instance, threads, workers, engine })));
+        let has_room_to_print = has_room_to_print(engine.as_ref());
+        let running = Running { instance, threads, workers, engine, has_room_to_print };
+        let token = Token(context::keep(Arc::new(running)));
         self.live().push(token);
         // SAFETY: the instance's context, whose first word is for us.
         unsafe { (*plugin.context).remote_context = token.0 };
@@ -218,6 +238,9 @@ impl<O: Output> Registration<O> {
             }
         });
         flush.wait(|| {
+            if running.has_room_to_print {
+                line_queue::drain();
+            }
             if running.engine.as_ref().is_some_and(|engine| !engine.is_running()) {
                 // The host joins its workers now: neither a server nor a busy thread of ours may keep it waiting.
                 flush.abandon();
@@ -251,21 +274,10 @@ impl<O: Output> Registration<O> {
     }
 }
 
-/// On hosts that can't check an output's keys: refuses what operators carry over from other outputs, and says what
-/// stays unseen.
-fn check_keys<O: Output>(property: &dyn Fn(&CStr) -> Option<String>) -> Result<(), Refusal> {
-    let is_set = |key: &&str| CString::new(*key).ok().and_then(|key| property(&key)).is_some();
-    if let Some(key) = O::FOREIGN_KEYS.iter().copied().find(is_set) {
-        let valid: Vec<&str> = O::Options::SPECS.iter().map(|spec| spec.key).collect();
-        return Err(Refusal::new(format_args!(
-            "unknown configuration property '{key}'; valid are: {}",
-            valid.join(", ")
-        )));
-    }
+/// On hosts that take an output's keys unchecked.
+fn tell_what_has_no_effect(written: &Written) {
+    let unseen = if written.is_whole() { "" } else { "; a misspelt key goes unnoticed on this host" };
     info!(
-        "Fluent Bit {} can't check this output's keys: a misspelt one goes unnoticed, and its own keys host, port, \
-         tls, tls.*, net.*, proxy have no effect here",
-        Host::get().version()
+        "this output's own host, port, tls, tls.*, net.* and proxy have no effect, url and tls_* do{unseen}"
     );
-    Ok(())
 }

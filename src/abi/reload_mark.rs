@@ -50,7 +50,7 @@ impl Mark {
 }
 
 /// Where the host's config keeps the option, as the host's own table says.
-fn offset_of_option(key: &CStr) -> Option<usize> {
+pub(super) fn offset_of_option(key: &CStr) -> Option<usize> {
     let mut row = elf::symbol(c"service_configs")?.cast::<sys::flb_service_config>();
     loop {
         // SAFETY: the table ends with a row without a key, at which this loop ends too.

@@ -17,6 +17,7 @@ pub const FLB_CONFIG_MAP_INT: i32 = 2;
 pub const FLB_CONFIG_MAP_BOOL: i32 = 3;
 pub const FLB_CONFIG_MAP_SIZE: i32 = 5;
 pub const FLB_CONFIG_MAP_TIME: i32 = 6;
+pub const FLB_CONFIG_MAP_MULT: i32 = 1;
 pub const FLB_INPUT_THREADED: i32 = 1024;
 pub const FLB_PROXY_OUTPUT_PLUGIN: i32 = 2;
 pub const FLB_PROXY_GOLANG: i32 = 11;

@@ -101,7 +101,7 @@ impl Db {
             connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
         }
         sqlite::check(&connection)?;
-        sqlite::set_schema(&mut connection, SCHEMA_VERSION, SCHEMA)?;
+        sqlite::set_schema(&mut connection, sqlite::Purpose::Events, SCHEMA_VERSION, SCHEMA)?;
         set_durability(&connection, settings)?;
         let db = Self { connection, scope: scope.to_owned() };
         let cursor = db.load()?;

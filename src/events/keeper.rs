@@ -113,8 +113,8 @@ impl Keeper {
         let path = self.settings.path.display();
         if self.failed.replace(Instant::now()).is_none() {
             warn!(
-                "db {path}: {error}; going on with the cursor in memory, a restart now would send events again: \
-                 check the file, its folder and the space on its disk"
+                "db {path}: {error}; going on with the cursor in memory, a restart now would send events again: {}",
+                error.advice()
             );
         }
     }

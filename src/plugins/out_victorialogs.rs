@@ -9,7 +9,7 @@ use tracing::info;
 
 use crate::{
     options,
-    options::Secret,
+    options::{Pairs, Secret, SecretLines},
     plugin::{Chunk, Flushed, Output, Refusal},
     runtime::Tasks,
     victorialogs::{
@@ -38,7 +38,7 @@ options! {
         /// nanoseconds or as RFC 3339. Without any, it is the record's own time.
         "time_field" => time_field: Vec<String> = "",
         /// Fields that every record gains, as name=value; they stand above the record's own.
-        "extra_fields" => extra_fields: Vec<String> = "",
+        "extra_fields" => extra_fields: Pairs = "",
         /// Fields that are left out, as names or as prefix*.
         "ignore_fields" => ignore_fields: Vec<String> = "",
         /// The tenant's AccountID.
@@ -53,8 +53,8 @@ options! {
         "bearer_token" => bearer_token: Option<Secret> = "",
         /// File that holds the token; read again when it changes.
         "bearer_token_file" => bearer_token_file: Option<String> = "",
-        /// Further headers as Name: value, separated by semicolons or line breaks.
-        "header" => header: Option<Secret> = "",
+        /// Further headers as Name: value, a row each or separated by semicolons.
+        "header" => header: Option<SecretLines> = "",
         /// Whether the server's certificate is checked.
         "tls_verify" => tls_verify: bool = "on",
         /// File of certificates to trust instead of the system's; read again when it changes, as all of these.
@@ -227,16 +227,7 @@ fn mapping(options: VictoriaLogsOptions) -> Result<Mapping, String> {
         "jsonline" => Protocol::JsonLine,
         _ => return Err(format!("protocol '{}' is neither loki nor jsonline", options.protocol)),
     };
-    let extra_fields = options
-        .extra_fields
-        .iter()
-        .map(|field| match field.split_once('=') {
-            Some((name, value)) if !name.trim().is_empty() && !value.trim().is_empty() => {
-                Ok((name.trim().to_owned(), value.trim().to_owned()))
-            }
-            _ => Err(format!("extra_fields: '{field}' is not of the form name=value")),
-        })
-        .collect::<Result<Vec<_>, _>>()?;
+    let Pairs(extra_fields) = options.extra_fields;
     for (name, _) in &extra_fields {
         if name.len() > 128 || matches!(name.as_str(), "_msg" | "_time" | "_stream" | "_stream_id") {
             return Err(format!(

@@ -1,7 +1,7 @@
 //! A token that a command prints, such as a cloud's own tool.
 //!
 //! Serves the client of the API server. Invariants: one run at a time, bounded in time and output; what it started ends
-//! with it; neither token nor output is ever shown.
+//! with it; neither the command, which may hold a secret, nor what it prints is ever shown.
 
 use std::{
     io,
@@ -15,6 +15,8 @@ use hyper::header::HeaderValue;
 use tokio::{net::unix::pipe, sync::Semaphore};
 use tracing::warn;
 
+use crate::secret::Secret;
+
 /// How long a run may take.
 const LIMIT: Duration = Duration::from_secs(30);
 /// How much it may print.
@@ -25,7 +27,7 @@ const PAUSE: Duration = Duration::from_secs(10);
 /// What a command printed last, as an `authorization` header.
 #[derive(Debug)]
 pub(crate) struct CommandToken {
-    command: String,
+    command: Secret,
     ttl: Duration,
     limit: Duration,
     held: Mutex<Held>,
@@ -50,7 +52,7 @@ impl Held {
 
 impl CommandToken {
     /// Runs nothing yet.
-    pub(crate) fn new(command: String, ttl: Duration) -> Self {
+    pub(crate) fn new(command: Secret, ttl: Duration) -> Self {
         Self { command, ttl, limit: LIMIT, held: Mutex::default(), turn: Semaphore::new(1) }
     }
 
@@ -100,7 +102,7 @@ impl CommandToken {
         held.complaint = Some(complaint.clone());
         drop(held);
         if is_news {
-            warn!("kube_token_command '{}': {complaint}; {next}", self.command);
+            warn!("kube_token_command: {complaint}; {next}");
         }
         header
     }
@@ -111,8 +113,8 @@ impl CommandToken {
 }
 
 /// What `command` prints, if it ends well.
-async fn output(command: String) -> io::Result<Vec<u8>> {
-    let started = tokio::task::spawn_blocking(move || Running::start(&command)).await;
+async fn output(command: Secret) -> io::Result<Vec<u8>> {
+    let started = tokio::task::spawn_blocking(move || Running::start(command.reveal())).await;
     let mut running = started.map_err(io::Error::other)??;
     let mut output = Vec::new();
     if let Some(stdout) = running.0.stdout.take() {
@@ -147,6 +149,8 @@ impl Running {
             .args(["-c", command])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
+            // Tools print secrets there too, and a daemon's own may be any other file.
+            .stderr(Stdio::null())
             .process_group(0)
             .spawn()?;
         Ok(Self(shell))
@@ -184,7 +188,7 @@ mod tests {
     use super::*;
 
     fn token(command: &str) -> CommandToken {
-        CommandToken::new(command.into(), Duration::MAX)
+        CommandToken::new(Secret::new(command), Duration::MAX)
     }
 
     #[tokio::test]

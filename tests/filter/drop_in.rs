@@ -24,7 +24,7 @@ const PROPERTIES: [(&str, &str); 53] = [
     ("tls.debug", "1"),
     ("tls.verify", "off"),
     ("tls.vhost", "kubernetes"),
-    ("tls.verify_hostname", "on"),
+    ("tls.verify_hostname", "off"),
     ("merge_log", "on"),
     ("merge_parser", "words"),
     ("merge_log_key", "fields"),

@@ -24,7 +24,8 @@ fn the_reference_says_what_the_rows_say() {
 fn reference() -> String {
     let mut text = String::from(
         "# Options\n\nMade from the option rows by `make docs`. Keys are written in any case. The options that the host \
-         itself reads, such as\n`Match`, `Tag`, `Alias`, `Log_Level` and `Retry_Limit`, work as with any plugin.\n",
+         itself reads, such as\n`Match`, `Tag`, `Alias`, `Log_Level` and `Retry_Limit`, work as with any plugin.\n\nA list is \
+         written with commas or blanks, in several rows, or as a list of YAML. Any other option is written once.\n",
     );
     section(
         &mut text,

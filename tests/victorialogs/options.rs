@@ -15,7 +15,10 @@ fn options_that_make_no_sense_are_refused_in_a_sentence() {
         (vec![url, ("protocol", "es")], "protocol 'es' is neither loki nor jsonline"),
         (vec![url, ("compress", "br")], "compress 'br' is none of zstd, gzip and none"),
         (vec![url, ("compress_level", "23")], "compress_level '23' is not from 1 to 22, which zstd knows"),
-        (vec![url, ("extra_fields", "a")], "extra_fields: 'a' is not of the form name=value"),
+        (
+            vec![url, ("extra_fields", "a")],
+            "option 'extra_fields': 'a' is not of the form name=value, several separated by commas",
+        ),
         (
             vec![url, ("extra_fields", "_time=1")],
             "extra_fields: '_time' can't be set, the server reserves it or it is too long",

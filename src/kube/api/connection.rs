@@ -20,13 +20,16 @@ use hyper::{
 };
 use kube::client::Body;
 use rustls::pki_types::ServerName;
+use tracing::warn;
 
 use crate::{
     http::{self, causes},
     kube::api::{
         error::{BadConfig, NoAnswer},
+        risk::token_risk,
         timeout_body::TimeoutBody,
     },
+    secret::Secret,
     stamp::Stamp,
     tls::Tls,
     token::Bearer,
@@ -59,7 +62,7 @@ pub struct ClientConfig {
     /// The file of the bearer token; no token is sent without it.
     pub token_file: Option<PathBuf>,
     /// A command that prints the token, instead of the file.
-    pub token_command: Option<String>,
+    pub token_command: Option<Secret>,
     /// The token is read again when it is older than this, or its file changed, or the server refused it.
     pub token_ttl: Duration,
     /// Whether the server's certificate is checked.
@@ -134,6 +137,9 @@ impl Connection {
         let vhost =
             |name: &String| ServerName::try_from(name.clone()).map_err(|_| BadConfig::Vhost(name.clone()));
         let vhost = config.tls_vhost.as_ref().map(vhost).transpose()?;
+        if let Some(risk) = token_risk(config, &server) {
+            warn!("{server}: the token is sent {risk}");
+        }
         Ok(Self(Arc::new(Inner {
             prefix: server.path().trim_end_matches('/').to_owned(),
             server,

@@ -10,4 +10,5 @@ pub mod error;
 pub(crate) mod lines;
 mod list_items;
 pub mod resource;
+pub mod risk;
 mod timeout_body;

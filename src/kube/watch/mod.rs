@@ -15,7 +15,7 @@ mod sinks;
 
 use std::{
     io,
-    sync::{Arc, Mutex, PoisonError, Weak},
+    sync::{Arc, Mutex, PoisonError, Weak, atomic::AtomicU64},
     time::{Duration, Instant},
 };
 
@@ -173,6 +173,11 @@ impl PodWatch {
     /// What is known.
     pub fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// How many of its tasks were started again because they panicked.
+    pub fn restarts(&self) -> &Arc<AtomicU64> {
+        self.tasks.restarts()
     }
 
     /// What the watch did so far.

@@ -1,13 +1,14 @@
 //! The options of the filter, in groups: the API, tags, metadata, lines, and what is accepted from the built-in.
 //!
-//! Serves the filter. Invariant: each of the 52 keys of the built-in filter is here, with its default.
+//! Serves the filter. Invariant: each of the 52 keys of the built-in filter is here, with its default, but for
+//! `tls.verify_hostname`, which is on.
 
 use std::{net::SocketAddr, time::Duration};
 
 use crate::{
     kube::metadata::{LabelsFormat, Renames},
     option_groups, options,
-    options::Size,
+    options::{Secret, Size},
     record::splice::{merge::Format, treatment::Existing},
 };
 
@@ -44,8 +45,9 @@ options! {
         "kube_ca_path" => ca_path: Option<String> = "",
         /// File of the token for the API server.
         "kube_token_file" => token_file: Option<String> = "/var/run/secrets/kubernetes.io/serviceaccount/token",
-        /// Command that prints the token, run by a shell off the pipeline, instead of the file.
-        "kube_token_command" => token_command: Option<String> = "",
+        /// Command that prints the token, run by /bin/sh off the pipeline, instead of the file; images without a shell, such
+        /// as Fluent Bit's own, have none to run it.
+        "kube_token_command" => token_command: Option<Secret> = "",
         /// Reads the token again when it is older than this; also when its file changes and when it is refused.
         "kube_token_ttl" => token_ttl: Duration = "10m",
         /// File of the agent's own namespace, to find its node where nothing else names it.
@@ -53,8 +55,9 @@ options! {
             "/var/run/secrets/kubernetes.io/serviceaccount/namespace",
         /// Checks the certificates of the API server and of the kubelet.
         "tls.verify" => tls_verify: bool = "on",
-        /// Checks that the certificate is for the server's name.
-        "tls.verify_hostname" => tls_verify_hostname: bool = "off",
+        /// Checks that the certificate is for the server's name; a kubelet's only where it is not asked by a loopback
+        /// address, for which it has none.
+        "tls.verify_hostname" => tls_verify_hostname: bool = "on",
         /// Name that the certificate is for, if it is not the URL's host.
         "tls.vhost" => tls_vhost: Option<String> = "",
     }

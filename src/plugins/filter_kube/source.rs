@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     kube::{
-        api::connection::ClientConfig,
+        api::{connection::ClientConfig, risk::is_loopback},
         metadata::Layout,
         store::{self, disk::keeper, preload::Preload},
         watch::{Node, PodWatch, WatchConfig, kubelet},
@@ -109,6 +109,7 @@ fn kubelet(api: &ApiOptions, source: &SourceOptions) -> Result<kubelet::Config, 
         client.ca_file = Some(file.into());
         client.ca_path = None;
     }
+    client.tls_verify_hostname = api.tls_verify_hostname && !is_loopback(host);
     client.tls_verify = source.kubelet_tls_verify.unwrap_or(api.tls_verify);
     Ok(kubelet::Config { client, poll_interval: source.kubelet_poll_interval })
 }

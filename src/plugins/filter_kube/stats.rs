@@ -101,6 +101,7 @@ fn add(count: &AtomicU64, more: usize) {
 pub(super) struct View {
     pub(super) stats: Arc<Stats>,
     watch: Option<(Arc<Counters>, Store)>,
+    task_restarts: Option<Arc<AtomicU64>>,
     left_out: Option<OmittedBytes>,
     /// Seconds since 1970.
     started: u64,
@@ -108,8 +109,9 @@ pub(super) struct View {
 
 impl View {
     pub(super) fn new(stats: Arc<Stats>, watch: Option<&PodWatch>, left_out: Option<OmittedBytes>) -> Self {
+        let task_restarts = watch.map(|watch| Arc::clone(watch.restarts()));
         let watch = watch.map(|watch| (Arc::clone(watch.counters()), watch.store().clone()));
-        Self { stats, watch, left_out, started: now() }
+        Self { stats, watch, task_restarts, left_out, started: now() }
     }
 
     /// The number that the watch counts; 0 without a watch.
@@ -200,6 +202,9 @@ metrics! { view;
     }
     Gauge "last_sync_age_seconds" "Seconds since the API server last told something; since the start if it never did." {
         "" => view.sync_age(),
+    }
+    Counter "task_restarts_total" "Background tasks that failed by a defect and were started again." {
+        "" => view.task_restarts.as_ref().map_or(0, |restarts| restarts.load(Relaxed)),
     }
     Counter "watch_restarts_total" "Lists and watches that ended and were begun again, by cause." by "cause" {
         "closed" => view.watched(|watch| &watch.closed),

@@ -34,7 +34,9 @@ fn a_daemon_delivers_and_ends_like_any_host() {
     each(Host::all(), |host| {
         let scenery = Scenery::new();
         scenery.event("daemon", "seen by a daemon");
-        let background = "    Daemon On\n    Log_File FOLDER/daemon.log\n";
+        scenery.sink.always(Some(Answer::Status(503)));
+        let background =
+            "    Daemon On\n    Log_File FOLDER/daemon.log\n    scheduler.base 1\n    scheduler.cap 2\n";
         let config = scenery.all().replacen("    Hot_Reload On\n", background, 1);
         let mut parent = host.start(&config).run();
         let status = parent.wait_for_end();
@@ -42,6 +44,12 @@ fn a_daemon_delivers_and_ends_like_any_host() {
         let config = parent.folder().join("fluent-bit.conf").display().to_string();
         let daemon = Daemon(config);
         wait_for(&format!("{}: the daemon", host.name), LIMIT, || daemon.process());
+        let log_file = parent.folder().join("daemon.log");
+        let log = || fs::read_to_string(&log_file).unwrap_or_default();
+        wait_for(&format!("{}: a line of a thread of ours in the log file", host.name), LIMIT, || {
+            log().contains("the chunk will be retried").then_some(())
+        });
+        scenery.sink.always(None);
         wait_for(&format!("{}: record and event from {}", host.name, daemon.0), LIMIT, || {
             (scenery.rows_with("hello") > 0 && scenery.rows_with("seen by a daemon") == 1).then_some(())
         });
@@ -49,8 +57,41 @@ fn a_daemon_delivers_and_ends_like_any_host() {
         wait_for(&format!("{}: the daemon ends", host.name), LIMIT, || {
             daemon.process().is_none().then_some(())
         });
-        let log = fs::read_to_string(parent.folder().join("daemon.log")).unwrap_or_default();
+        let log = log();
         assert!(log.contains("records delivered"), "{}: the output did not end well\n{log}", host.name);
+    });
+}
+
+#[test]
+fn lines_of_threads_of_ours_are_in_the_log_file_before_and_after_a_reload() {
+    each(Host::all(), |host| {
+        let scenery = Scenery::new();
+        scenery.sink.always(Some(Answer::Status(503)));
+        scenery.api.script(Verb::List, "events", usize::MAX, Fault::Status(500));
+        let to_file = "    Log_File FOLDER/host-file.log\n    scheduler.base 1\n    scheduler.cap 2\n    Hot_Reload On\n";
+        let config = scenery.all().replacen("    Hot_Reload On\n", to_file, 1);
+        let mut running = host.start(&config).run();
+        let file = running.folder().join("host-file.log");
+        let count = |text: &str| {
+            let log = fs::read_to_string(&file).unwrap_or_default();
+            log.lines().filter(|line| line.contains(text)).count()
+        };
+        const FROM_THREADS: [&str; 2] = ["the chunk will be retried", "events: "];
+        running.wait("lines of threads in the file", |_| FROM_THREADS.iter().all(|text| count(text) > 0));
+        if host.version >= (2, 1, 0) {
+            let before = FROM_THREADS.map(count);
+            scenery.sink.always(None);
+            running.signal("HUP");
+            running.wait("the reload", |_| scenery.rows_with("hello") > 0);
+            scenery.sink.always(Some(Answer::Status(503)));
+            running.wait("such lines after the reload", |_| {
+                FROM_THREADS.iter().zip(before).all(|(text, before)| count(text) > before)
+            });
+        }
+        let stray = FROM_THREADS.map(|text| running.count(text));
+        assert_eq!(stray, [0, 0], "{}: on stderr\n{}", host.name, running.log());
+        scenery.sink.always(None);
+        running.stop();
     });
 }
 

@@ -1,9 +1,16 @@
 //! Loading: all three, one alone, two of each, as processors.
 
+use std::{
+    collections::BTreeSet,
+    io::{Read as _, Write as _},
+    net::{SocketAddr, TcpStream},
+};
+
 use flb_kube_testing::{
-    host::{FILTER, Host, INPUT, OUTPUT, each},
+    host::{FILTER, Host, INPUT, OUTPUT, address_of_ones_own, each},
     scenery::{STDOUT, Scenery, TAG, dummy, service},
 };
+use serde_json::json;
 
 #[test]
 fn every_host_runs_the_three_plugins_under_their_three_names() {
@@ -190,4 +197,101 @@ fn the_help_of_every_host_shows_the_options() {
             assert!(help.contains(key), "{}: {plugin}: {help}", host.name);
         }
     });
+}
+
+#[test]
+fn a_list_may_be_written_in_several_rows_with_commas_or_with_blanks() {
+    each(Host::all(), |host| {
+        let scenery = Scenery::new();
+        scenery.api.put(json!({
+            "apiVersion": "v1", "kind": "Pod",
+            "metadata": {
+                "name": "web-1", "namespace": "shop", "uid": "u-1", "labels": {"a": "1", "b": "2", "c": "3", "d": "4"},
+                "creationTimestamp": "2026-01-01T00:00:00Z",
+            },
+            "spec": {"nodeName": "n1", "containers": [{"name": "app", "image": "shop/app:1"}]},
+            "status": {"podIP": "10.0.0.1", "phase": "Running"},
+        }));
+        let lists = "    Labels_Allow a b\n    Labels_Allow c\n";
+        let output = "    Url http://127.0.0.1:1\n".to_owned()
+            + &format!("    URL {}\n    Header X-One: 1\n    Header X-Two: 2\n", scenery.sink.url());
+        let output = format!("[OUTPUT]\n    Name victorialogs\n    Match *\n{output}");
+        let config = [service("info"), dummy("hello"), scenery.filter(lists), output].concat();
+        let mut running = host.start(&config).run();
+        running.wait("a record arrives at the second server", |_| scenery.rows_with("hello") > 0);
+        let row = scenery.sink.rows().into_iter().find(|row| row.message() == "hello").unwrap();
+        let has = |label: &str| !row.field(&format!("kubernetes.labels.{label}")).is_empty();
+        assert_eq!(["a", "b", "c", "d"].map(has), [true, true, true, false], "{}: {row:?}", host.name);
+        let request = scenery.sink.requests().pop().unwrap();
+        for (name, value) in [("x-one", "1"), ("x-two", "2")] {
+            let sent = request.headers.get(name).map(|sent| sent.to_str().unwrap());
+            assert_eq!(sent, Some(value), "{}: {name}", host.name);
+        }
+        running.stop();
+    });
+}
+
+#[test]
+fn a_list_may_be_a_list_of_yaml() {
+    let hosts = Host::all().into_iter().filter(|host| host.version >= (2, 1, 0)).collect();
+    each(hosts, |host| {
+        let scenery = Scenery::new();
+        let (api, sink) = (scenery.api.url(), scenery.sink.url());
+        let config = format!(
+            "service:\n  flush: 0.1\n  grace: 2\npipeline:\n  inputs:\n    - name: dummy\n      tag: {TAG}\n      \
+             dummy: '{{\"log\":\"hello\"}}'\n  filters:\n    - name: kube\n      match: 'kube.*'\n      \
+             kube_url: {api}\n      kube_node_name: n1\n      labels_allow:\n        - nothing\n        - team\n  \
+             outputs:\n    - name: victorialogs\n      match: '*'\n      url:\n        - http://127.0.0.1:1\n        \
+             - {sink}\n      header:\n        - 'X-One: 1'\n        - 'X-Two: 2'\n"
+        );
+        let mut running = host.start(&config).yaml().run();
+        running.wait("a record arrives", |_| scenery.rows_with("hello") > 0);
+        let row = scenery.sink.rows().into_iter().find(|row| row.message() == "hello").unwrap();
+        assert_eq!(row.field("kubernetes.labels.team"), "blue", "{}: {row:?}", host.name);
+        let request = scenery.sink.requests().pop().unwrap();
+        assert!(["x-one", "x-two"].iter().all(|name| request.headers.contains_key(*name)), "{}", host.name);
+        running.stop();
+    });
+}
+
+#[test]
+fn filters_of_processors_that_the_host_calls_alike_have_series_and_log_lines_of_their_own() {
+    each(Host::since(2, 1, 0), |host| {
+        let scenery = Scenery::new();
+        let address = address_of_ones_own();
+        let api = scenery.api.url();
+        let input = format!(
+            "    - name: dummy\n      tag: {TAG}\n      dummy: '{{\"log\":\"x\"}}'\n      processors:\n        logs:\n          \
+             - name: kube\n            kube_url: {api}\n            kube_node_name: n1\n            metrics_listen: \
+             '{address}'\n"
+        );
+        let config = format!(
+            "service:\n  flush: 0.1\n  grace: 2\n  log_level: debug\npipeline:\n  inputs:\n{input}{input}  outputs:\n    - \
+             name: stdout\n      match: '*'\n      format: json_lines\n"
+        );
+        let mut running = host.start(&config).plugins(&[FILTER]).yaml().run();
+        let mut shown = String::new();
+        running.wait("metrics of both", |_| {
+            shown = get(address).unwrap_or_default();
+            shown.matches("_cached_pods{").count() == 2
+        });
+        let series = shown.lines().filter(|line| !line.starts_with('#'));
+        let names: Vec<&str> = series.filter_map(|line| Some(line.rsplit_once(' ')?.0)).collect();
+        let unique: BTreeSet<&str> = names.iter().copied().collect();
+        assert_eq!(unique.len(), names.len(), "{}: {shown}", host.name);
+        running.stop();
+        let log = running.log();
+        let ended: BTreeSet<&str> =
+            log.lines().filter_map(|line| line.split("[filter:kube:").nth(1)).collect();
+        assert_eq!(ended.iter().filter(|line| line.ends_with("] ended")).count(), 2, "{}: {log}", host.name);
+    });
+}
+
+/// What is shown at `/metrics` of an address.
+pub(super) fn get(address: SocketAddr) -> Option<String> {
+    let mut stream = TcpStream::connect(address).ok()?;
+    stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").ok()?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text).ok()?;
+    Some(text)
 }

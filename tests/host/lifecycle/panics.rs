@@ -1,10 +1,12 @@
 //! Panics in every callback: the host lives, the records live, one line says what happened.
 
 use flb_kube_testing::{
-    host::{Host, Running, each},
+    host::{Host, Running, address_of_ones_own, each},
     scenery::{STDOUT, Scenery, dummy, service},
     sink::Answer,
 };
+
+use super::loading::get;
 
 /// Whether the shared object beside this program panics when told so.
 const CAN_PANIC: bool = cfg!(debug_assertions);
@@ -135,13 +137,17 @@ fn a_background_task_that_panics_starts_again() {
     }
     each(Host::few(), |host| {
         let scenery = Scenery::new();
-        let config = [service("info"), dummy("hello"), scenery.filter(""), scenery.output("")].concat();
+        let address = address_of_ones_own();
+        let filter = scenery.filter(&format!("    Metrics_Listen {address}\n"));
+        let config = [service("info"), dummy("hello"), filter, scenery.output("")].concat();
         let mut running = start(host, &config, "task.pods");
         running.wait_for_lines("background task: panic at ", 1);
         running.wait_for_lines("background task 'pods' starts again", 1);
         running.wait("its pods are known", |_| {
             scenery.sink.rows().iter().any(|row| row.field("kubernetes.labels.team") == "blue")
         });
+        let metrics = get(address).unwrap();
+        assert!(metrics.contains("_task_restarts_total{name=\"kube.0\"} 1\n"), "{}: {metrics}", host.name);
         running.stop();
     });
 }

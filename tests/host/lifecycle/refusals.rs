@@ -83,8 +83,8 @@ fn a_misspelt_key_of_a_native_plugin_stops_the_start_and_lists_the_valid_ones() 
 }
 
 #[test]
-fn a_misspelt_key_of_the_output_stops_the_start_where_the_host_can_check() {
-    each(Host::since(5, 1, 1), |host| {
+fn a_misspelt_key_of_the_output_stops_the_start_and_lists_the_valid_ones() {
+    each(Host::all(), |host| {
         let scenery = Scenery::new();
         let config = [service("info"), dummy("x"), scenery.output("    Stream_Feilds a\n")].concat();
         let running = host.start(&config).plugins(&[OUTPUT]).run();
@@ -95,7 +95,7 @@ fn a_misspelt_key_of_the_output_stops_the_start_where_the_host_can_check() {
 }
 
 #[test]
-fn hosts_that_cannot_check_the_outputs_keys_have_it_said_which_have_no_effect() {
+fn hosts_that_do_not_check_the_outputs_keys_have_it_said_which_have_no_effect() {
     let hosts = Host::all().into_iter().filter(|host| host.version < (5, 1, 1)).collect();
     each(hosts, |host| {
         let scenery = Scenery::new();
@@ -103,11 +103,39 @@ fn hosts_that_cannot_check_the_outputs_keys_have_it_said_which_have_no_effect() 
         let mut running = host.start(&config).plugins(&[OUTPUT]).run();
         running.wait("a record is delivered", |_| scenery.rows_with("said") > 0);
         let log = running.log();
-        let said = log.lines().find(|line| line.contains("can't check"));
+        let said = log.lines().find(|line| line.contains("have no effect"));
         for key in ["host", "port", "tls", "net."] {
             assert!(said.is_some_and(|line| line.contains(key)), "{}: {key}\n{log}", host.name);
         }
         running.stop();
+    });
+}
+
+#[test]
+fn a_key_that_is_no_list_and_is_written_twice_is_refused_by_name() {
+    each(Host::all(), |host| {
+        let scenery = Scenery::new();
+        let twice = |key: &str| format!("    {key} 1\n    {key} 2\n");
+        let cases = [
+            (
+                FILTER,
+                "db_max_pods",
+                [service("info"), dummy("x"), scenery.filter(&twice("Db_Max_Pods")), STDOUT.into()].concat(),
+            ),
+            (
+                INPUT,
+                "kube_request_limit",
+                [service("info"), scenery.events(&twice("Kube_Request_Limit")), STDOUT.into()].concat(),
+            ),
+            (OUTPUT, "threads", [service("info"), dummy("x"), scenery.output(&twice("Threads"))].concat()),
+        ];
+        for (plugin, key, config) in cases {
+            let mut running = host.start(&config).plugins(&[plugin]).run();
+            let status = running.wait_for_end();
+            let log = running.log().to_lowercase();
+            assert!(status.code().is_some_and(|code| code != 0), "{}: {status}\n{log}", host.name);
+            assert!(log.lines().any(|line| line.contains(&format!("'{key}'"))), "{}: {log}", host.name);
+        }
     });
 }
 
@@ -152,9 +180,13 @@ fn secrets_reach_no_log_at_any_level() {
         ]
         .concat();
         let token = "    Kube_Token_File FOLDER/token\n";
-        let config = [service("trace"), dummy("hello"), scenery.filter(token), outputs].concat();
+        let failing =
+            "    Alias failing\n    Kube_Token_Command echo api-secret-5 >&2; exit 3\n    Wait_For_Sync 1\n";
+        let filters = [scenery.filter(token), scenery.filter(failing)].concat();
+        let config = [service("trace"), dummy("hello"), filters, outputs].concat();
         let mut running = host.start(&config).file("token", "api-secret-1").run();
         running.wait("all three outputs deliver", |_| scenery.rows_with("hello") >= 6);
+        running.wait_for_lines("kube_token_command: it failed", 1);
         running.stop();
         for line in running.log().lines() {
             assert!(!line.contains("-secret-"), "{}: {line}", host.name);
@@ -173,5 +205,19 @@ fn a_threaded_input_that_would_lose_events_is_refused_by_name() {
         if !host.is_real {
             refused(running, host, "set it to off");
         }
+    });
+}
+
+#[test]
+fn one_file_for_the_filter_and_the_input_is_told_with_what_to_do() {
+    each(Host::few(), |host| {
+        let scenery = Scenery::new();
+        let db = "    Db FOLDER/one.db\n";
+        let config =
+            [service("info"), dummy("hello"), scenery.events(db), scenery.filter(db), scenery.output("")];
+        let mut running = host.start(&config.concat()).run();
+        running.wait_for_lines("give each db option a file of its own", 1);
+        running.wait("a record is delivered", |_| scenery.rows_with("hello") > 0);
+        running.stop();
     });
 }

@@ -6,12 +6,13 @@ mod running;
 
 use std::{
     fs,
+    net::{Ipv4Addr, SocketAddr},
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::Command,
     sync::{
         Mutex,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicU8, AtomicU32, Ordering},
     },
 };
 
@@ -220,6 +221,15 @@ impl<'a> Start<'a> {
         let user = self.processes.map_or(0, |(user, _)| user);
         Running::start(&self.host.name, user, &mut command, folder)
     }
+}
+
+/// An address on this machine that no other test is given, also by another process at the same time.
+pub fn address_of_ones_own() -> SocketAddr {
+    static NEXT: AtomicU8 = AtomicU8::new(1);
+    let process = std::process::id();
+    let [_, _, high, low] = process.to_be_bytes();
+    let ip = Ipv4Addr::new(127, high.max(1), low, NEXT.fetch_add(1, Ordering::Relaxed).max(1));
+    (ip, 20_021).into()
 }
 
 /// Runs `case` for each host, some at a time; names the host where it fails.

@@ -17,6 +17,7 @@ use crate::{
     config::Section,
     input::{Collect, Feed, Trigger},
     log::{self, Level},
+    properties::Properties,
     release::{Release, Version},
     state::State,
     sys,
@@ -89,6 +90,8 @@ const BLOCK: usize = 256;
 const BACK: usize = BLOCK - size_of::<usize>();
 /// Where the config of an input or an output lies: plugins look for it, in any word.
 const CONFIG: usize = 24;
+/// Where the list of properties begins, behind all else of any kind.
+const PROPERTIES: usize = BACK - 2 * size_of::<usize>();
 
 /// Where a filter's block has what plugins may read.
 struct Places {
@@ -159,7 +162,7 @@ pub(crate) struct Instance {
     /// What an input has beyond.
     pub(crate) feed: Option<Feed>,
     context: AtomicPtr<c_void>,
-    readable: Vec<(String, CString)>,
+    readable: Properties,
     /// What the plugin set itself.
     set: Mutex<Vec<(String, String)>>,
     wants_threads: AtomicBool,
@@ -188,13 +191,12 @@ impl Instance {
         let plugin = section.name().to_ascii_lowercase();
         let name = section.get("alias").map_or_else(|| format!("{plugin}.{number}"), str::to_owned);
         let level = section.get("log_level").and_then(Level::from_word).unwrap_or_else(log::level);
-        let readable = section
-            .properties
-            .iter()
-            .filter(|(key, _)| !kind.owns(key))
-            .map(|(key, value)| (key.clone(), CString::new(value.as_str()).unwrap_or_default()))
-            .collect();
         let block = Block::new();
+        let (readable, list) = Properties::new(
+            section.properties.iter().filter(|(key, _)| !kind.owns(key)),
+            block.0.as_ptr() as usize + PROPERTIES,
+        );
+        block.put(PROPERTIES, list);
         let name = CString::new(name).unwrap_or_default();
         let plugin_name = CString::new(plugin.as_str()).unwrap_or_default();
         let copy = Box::new([ptr::null(), plugin_name.as_ptr()]);
@@ -261,7 +263,7 @@ impl Instance {
 
     /// The properties that the plugin's config map must know.
     pub(crate) fn plugin_keys(&self) -> impl Iterator<Item = &str> {
-        self.readable.iter().map(|(key, _)| key.as_str())
+        self.readable.keys()
     }
 
     /// A key of the host's own that the plugin set, else what the operator wrote.
@@ -281,8 +283,7 @@ unsafe fn instance<'a>(pointer: *mut c_void) -> &'a Instance {
 pub(crate) unsafe extern "C" fn get_property(key: *const c_char, pointer: *mut c_void) -> *const c_char {
     // SAFETY: as the caller promises: a C string and an instance.
     let (key, instance) = unsafe { (CStr::from_ptr(key).to_string_lossy(), instance(pointer)) };
-    let found = instance.readable.iter().find(|(k, _)| k.eq_ignore_ascii_case(&key));
-    found.map_or(ptr::null(), |(_, value)| value.as_ptr())
+    instance.readable.get(&key)
 }
 
 pub(crate) unsafe extern "C" fn name(pointer: *mut c_void) -> *const c_char {

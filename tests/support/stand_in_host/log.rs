@@ -89,6 +89,12 @@ pub(crate) fn print(level: Level, message: impl fmt::Display) {
     };
 }
 
+/// As the real host prints for threads that are not its own.
+pub(crate) fn print_to_stderr(level: Level, message: impl fmt::Display) {
+    let line = format!("[{}] [{}] {message}\n", clock::local_now(), level.label());
+    let _ = io::stderr().write_all(line.as_bytes());
+}
+
 /// Prints what the service's level lets through.
 pub(crate) fn say(at: Level, message: impl fmt::Display) {
     if at <= level() {

@@ -26,6 +26,7 @@ mod pipeline;
 mod plugin;
 mod poll;
 mod process;
+mod properties;
 mod proxy;
 mod readers;
 mod release;

@@ -145,5 +145,8 @@ pub(crate) unsafe extern "C" fn parse(
 pub(crate) unsafe extern "C" fn print(level: i32, text: *const std::ffi::c_char, length: usize) {
     // SAFETY: the shim gives its buffer with its length.
     let text = unsafe { std::slice::from_raw_parts(text.cast::<u8>(), length) };
-    log::print(Level::from_number(level), String::from_utf8_lossy(text));
+    let (level, text) = (Level::from_number(level), String::from_utf8_lossy(text));
+    // SAFETY: both take nothing.
+    let is_main = unsafe { libc::gettid() == libc::getpid() };
+    if is_main || current().is_some() { log::print(level, text) } else { log::print_to_stderr(level, text) }
 }

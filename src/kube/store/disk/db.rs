@@ -79,7 +79,7 @@ impl File {
         let mut connection = Connection::open(&settings.path)?;
         connection.busy_timeout(BUSY_LIMIT)?;
         sqlite::check(&connection)?;
-        sqlite::set_schema(&mut connection, SCHEMA_VERSION, SCHEMA)?;
+        sqlite::set_schema(&mut connection, sqlite::Purpose::Pods, SCHEMA_VERSION, SCHEMA)?;
         connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
         // A process may die at any time; if the machine does, the last saves may be lost.
         connection.pragma_update(None, "synchronous", "NORMAL")?;

@@ -157,8 +157,8 @@ impl Keeper {
         }
         if self.failed.replace(Instant::now()).is_none() {
             warn!(
-                "db {path}: {error}; what is known of pods is in memory only, and lost by a restart: check the \
-                 file, its folder and the space on its disk"
+                "db {path}: {error}; what is known of pods is in memory only, and lost by a restart: {}",
+                error.advice()
             );
         }
     }
