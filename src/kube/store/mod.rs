@@ -54,6 +54,16 @@ pub struct Unshown {
 }
 
 impl Unshown {
+    /// Whether all of this is in `other` too.
+    pub(crate) fn is_within(self, other: Self) -> bool {
+        let parts = [
+            (self.labels, other.labels),
+            (self.annotations, other.annotations),
+            (self.owner_references, other.owner_references),
+        ];
+        parts.iter().all(|(own, other)| !own || *other)
+    }
+
     /// A pod without what is not kept of it: these parts, and its version, which moves with every heartbeat.
     fn strip(self, pod: &mut Pod) {
         pod.meta.resource_version = None;

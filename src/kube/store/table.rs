@@ -135,8 +135,7 @@ impl<T: PartialEq> Table<T> {
     }
 
     /// Puts an entry that no watch will keep up to date, until `expires`, always as a new allocation, which tells readers
-    /// that it was read again; a watched one is better and stays. Before the
-    /// first list none is watched.
+    /// that it was read again; a watched one is better and stays. Before the first list none is watched.
     pub(crate) fn put_until(&self, key: &str, value: T, expires: Instant) -> bool {
         self.put_slot(key, Slot::new(Arc::new(value), Some(expires)))
     }

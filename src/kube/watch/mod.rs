@@ -73,6 +73,15 @@ impl WatchConfig {
     }
 }
 
+impl WatchConfig {
+    /// Whether a watch with these settings does for `other` too: they are the same, but that it may keep more.
+    fn serves(&self, other: &Self) -> bool {
+        let mut same = other.clone();
+        same.store.unshown = self.store.unshown;
+        *self == same && self.store.unshown.is_within(other.store.unshown)
+    }
+}
+
 /// Why a watch can't start.
 #[derive(Debug, Error)]
 pub enum CantWatch {
@@ -101,7 +110,7 @@ impl PodWatch {
     pub fn shared(config: &WatchConfig, owner: &Owner) -> Result<Arc<Self>, CantWatch> {
         let mut running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
         running.retain(|(_, watch)| watch.strong_count() > 0);
-        let same = running.iter().find(|(held, _)| held == config);
+        let same = running.iter().find(|(held, _)| held.serves(config));
         if let Some(watch) = same.and_then(|(_, watch)| watch.upgrade()) {
             return Ok(watch);
         }

@@ -17,9 +17,14 @@ use crate::{
 };
 
 impl AwsOptions {
+    /// Whether services are named, which takes the workload of a pod.
+    pub(super) fn is_on(&self) -> bool {
+        self.use_pod_association || self.use_pod_association_too
+    }
+
     /// What is known of services, asked for by a task of its own; none if nobody wants it.
     pub(super) fn services(&self, api: &ApiOptions, tasks: &Tasks) -> Result<Option<Arc<Services>>, Refusal> {
-        if !self.use_pod_association && !self.use_pod_association_too {
+        if !self.is_on() {
             return Ok(None);
         }
         let path = |text: &Option<String>| text.as_ref().map(PathBuf::from);

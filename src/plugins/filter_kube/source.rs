@@ -58,7 +58,7 @@ fn config(options: &KubeOptions, layout: &Layout) -> Result<WatchConfig, Refusal
     };
     let delete_grace = source.linger.unwrap_or(source.delete_grace);
     let store =
-        store::Config { delete_grace, namespaces: layout.namespaces(), unshown: unshown(source, layout) };
+        store::Config { delete_grace, namespaces: layout.namespaces(), unshown: unshown(options, layout) };
     let mut config = WatchConfig::new(client(api), node, store);
     config.nodes = layout.nodes();
     config.pods = options.wants_pods();
@@ -115,11 +115,11 @@ fn kubelet(api: &ApiOptions, source: &SourceOptions) -> Result<kubelet::Config, 
 }
 
 /// What need not be kept of pods. A file is for others too, whose options may show more.
-fn unshown(source: &SourceOptions, layout: &Layout) -> store::Unshown {
-    if source.db.is_some() {
+fn unshown(options: &KubeOptions, layout: &Layout) -> store::Unshown {
+    if options.source.db.is_some() {
         return store::Unshown::default();
     }
-    let workload = layout.extra.workload && !layout.namespace_only;
+    let workload = (layout.extra.workload || options.aws.is_on()) && !layout.namespace_only;
     store::Unshown {
         labels: (layout.labels.is_none() || layout.namespace_only) && !workload,
         annotations: layout.annotations.is_none() || layout.namespace_only,
