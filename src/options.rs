@@ -8,7 +8,7 @@ mod value;
 
 use std::fmt;
 
-pub use value::{Pairs, SecretLines, Size, Value};
+pub use value::{Names, Pairs, SecretLines, Size, Value};
 
 pub use crate::secret::Secret;
 
@@ -25,7 +25,7 @@ pub enum Kind {
     Time,
     /// A size in bytes: `100`, `32K`, `5M`, `1G`; K is 1000, as the host counts.
     Size,
-    /// Words separated by commas or blanks, in one row or several.
+    /// Words separated by commas, or by blanks where none can have any, in one row or several.
     List,
     /// Texts that stand in a row each.
     Lines,

@@ -113,6 +113,24 @@ impl Value for Vec<String> {
     }
 }
 
+/// Names that may have blanks, such as a record's fields: separated by commas.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Names(pub Vec<String>);
+
+impl Value for Names {
+    const KIND: Kind = Kind::List;
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let names: Vec<&str> = text.split(',').map(str::trim).filter(|name| !name.is_empty()).collect();
+        match names[..] {
+            [one] if one.contains(char::is_whitespace) && !text.contains(',') => {
+                Err("is one name with blanks or several: separate names by commas, and end one alone with a comma".into())
+            }
+            _ => Ok(Self(names.into_iter().map(str::to_owned).collect())),
+        }
+    }
+}
+
 /// Pairs `name=value`, separated by commas; a value may have blanks.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Pairs(pub Vec<(String, String)>);
@@ -217,6 +235,15 @@ mod tests {
         for text in ["app,tier", "app tier", " app , tier ,", "app\ttier"] {
             assert_eq!(Vec::<String>::parse(text).unwrap(), ["app", "tier"], "{text}");
         }
+    }
+
+    #[test]
+    fn names_with_blanks_are_taken_where_commas_say_so() {
+        let names = |text: &str| Names::parse(text).map(|names| names.0);
+        assert_eq!(names("user name, app").unwrap(), ["user name", "app"]);
+        assert_eq!(names("user name,").unwrap(), ["user name"]);
+        assert_eq!(names("app").unwrap(), ["app"]);
+        assert!(names("app tier").unwrap_err().contains("separate names by commas"));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use tracing::info;
 
 use crate::{
     options,
-    options::{Pairs, Secret, SecretLines},
+    options::{Names, Pairs, Secret, SecretLines},
     plugin::{Chunk, Flushed, Output, Refusal},
     runtime::Tasks,
     victorialogs::{
@@ -29,18 +29,18 @@ options! {
         /// servers and proxies that take nothing else.
         "protocol" => protocol: String = "loki",
         /// Fields that make up the stream, nested ones with dots.
-        "stream_fields" => stream_fields: Vec<String> =
+        "stream_fields" => stream_fields: Names =
             "kubernetes.namespace_name,kubernetes.pod_name,kubernetes.container_name",
         /// Fields that may hold the message: the first that is not empty does. Without any, the record's fields as
         /// JSON are the message.
-        "msg_field" => msg_field: Vec<String> = "_msg,log,message,msg,MESSAGE",
+        "msg_field" => msg_field: Names = "_msg,log,message,msg,MESSAGE",
         /// Fields that may hold the time: the first that exists does, in seconds, milliseconds, microseconds or
         /// nanoseconds or as RFC 3339. Without any, it is the record's own time.
-        "time_field" => time_field: Vec<String> = "",
+        "time_field" => time_field: Names = "",
         /// Fields that every record gains, as name=value; they stand above the record's own.
         "extra_fields" => extra_fields: Pairs = "",
         /// Fields that are left out, as names or as prefix*.
-        "ignore_fields" => ignore_fields: Vec<String> = "",
+        "ignore_fields" => ignore_fields: Names = "",
         /// The tenant's AccountID.
         "account_id" => account_id: u32 = "0",
         /// The tenant's ProjectID.
@@ -238,10 +238,10 @@ fn mapping(options: VictoriaLogsOptions) -> Result<Mapping, String> {
     Ok(Mapping {
         protocol,
         extra_fields,
-        stream_fields: options.stream_fields,
-        message_fields: options.msg_field,
-        time_fields: options.time_field,
-        ignore_fields: options.ignore_fields,
+        stream_fields: options.stream_fields.0,
+        message_fields: options.msg_field.0,
+        time_fields: options.time_field.0,
+        ignore_fields: options.ignore_fields.0,
     })
 }
 

@@ -255,7 +255,10 @@ fn a_file_that_can_not_be_used_costs_one_warning_and_no_metadata() {
     server.put(pod("web-1", "red"));
     let (damaged, newer) = (folder.path().join("damaged.db"), folder.path().join("newer.db"));
     fs::write(&damaged, "no SQLite file ".repeat(1000)).unwrap();
-    Connection::open(&newer).unwrap().pragma_update(None, "user_version", 99).unwrap();
+    let file = Connection::open(&newer).unwrap();
+    file.pragma_update(None, "application_id", 0x666c_6250).unwrap();
+    file.pragma_update(None, "user_version", 99).unwrap();
+    drop(file);
     let missing = folder.path().join("missing/pods.db");
     let cases = [
         (damaged.as_path(), "set aside as "),

@@ -25,7 +25,8 @@ fn reference() -> String {
     let mut text = String::from(
         "# Options\n\nMade from the option rows by `make docs`. Keys are written in any case. The options that the host \
          itself reads, such as\n`Match`, `Tag`, `Alias`, `Log_Level` and `Retry_Limit`, work as with any plugin.\n\nA list is \
-         written with commas or blanks, in several rows, or as a list of YAML. Any other option is written once.\n",
+         written with commas, in several rows, or as a list of YAML; with blanks too, where they can't be part of a \
+         name. Any other option is written once.\n",
     );
     section(
         &mut text,

@@ -351,7 +351,7 @@ impl options::Value for LogKeys {
     const KIND: options::Kind = options::Kind::List;
 
     fn parse(text: &str) -> Result<Self, String> {
-        match Vec::<String>::parse(text)? {
+        match options::Names::parse(text)?.0 {
             keys if keys.is_empty() => Err("names no field; to merge nothing, set merge_log to off".into()),
             keys => Ok(Self(keys)),
         }
