@@ -6,7 +6,7 @@ use std::{path::PathBuf, time::Duration};
 
 use crate::{
     events::{Config, DbSettings, Events, Journal, Synchronous},
-    kube::api::connection::{ClientConfig, Connection},
+    kube::api::{client_config::ClientConfig, connection::Connection},
     options,
     options::{BadOption, Kind, Value},
     plugin::{Engine, Input, Refusal, Wake},
