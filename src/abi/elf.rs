@@ -27,6 +27,15 @@ pub(super) fn symbol_size(name: &CStr) -> Option<usize> {
     usize::try_from(unsafe { (*entry).st_size }).ok()
 }
 
+/// The beginning of the loaded object that an address lies in; none where it lies in none.
+pub(super) fn object_of(address: usize) -> Option<usize> {
+    let mut info = MaybeUninit::<libc::Dl_info>::uninit();
+    // SAFETY: dladdr compares the address with those of the loaded objects, and writes a Dl_info of ours.
+    let found = unsafe { libc::dladdr(ptr::without_provenance(address), info.as_mut_ptr()) };
+    // SAFETY: dladdr succeeded: it wrote all of it.
+    (found != 0).then(|| unsafe { info.assume_init() }.dli_fbase.addr())
+}
+
 // SAFETY: glibc's own declaration, <dlfcn.h>.
 unsafe extern "C" {
     fn dladdr1(

@@ -36,7 +36,7 @@ pub(super) unsafe fn fill<F: Filter>(table: &Table) {
         if known { config_map::leak(F::Options::SPECS, host.wide_config_maps) } else { ptr::null_mut() }
     };
     let link = || sys::mk_list { prev: ptr::null_mut(), next: ptr::null_mut() };
-    match host.filter_size {
+    match host.filter_layout.known() {
         // SAFETY: as the caller promises; so for each arm.
         Some(72) => unsafe {
             table.write(sys::flb_filter_plugin_72 {
@@ -99,7 +99,7 @@ unsafe extern "C" fn refuse<F: Filter>(
         let host = Host::get();
         // SAFETY: every release gives its first callback the config here; see SAFETY.md.
         unsafe { host.learn_version(config) };
-        Kind::Filter.refuse(F::NAME, &host.unknown_layout("filter", host.filter_size))
+        Kind::Filter.refuse(F::NAME, &host.unknown_layout("filter", host.filter_layout.size))
     })
 }
 

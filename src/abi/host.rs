@@ -9,7 +9,11 @@ use std::{
     sync::OnceLock,
 };
 
-use super::{elf, sys};
+use super::{
+    elf,
+    layout::{self, Layout},
+    sys,
+};
 use crate::plugin::Refusal;
 
 /// What we support, for the sentence that refuses the rest.
@@ -137,10 +141,10 @@ pub(super) struct Host {
     pub(super) metrics: Result<MetricFns, Missing>,
     pub(super) parsers: Option<ParserFns>,
     log: Result<LogFns, Missing>,
-    /// The size of the host's filter struct, if a built-in shows it.
-    pub(super) filter_size: Option<usize>,
-    /// The size of the host's input struct, if a built-in shows it.
-    pub(super) input_size: Option<usize>,
+    /// The host's filter struct, as a built-in shows it.
+    pub(super) filter_layout: Layout,
+    /// The host's input struct, as a built-in shows it.
+    pub(super) input_layout: Layout,
     /// Whether a config map row takes 104 bytes (since 5.0.3) and not 96.
     pub(super) wide_config_maps: bool,
     /// Whether a proxied output is told which of its instances ends (since 2.0.7).
@@ -157,7 +161,11 @@ impl Host {
     pub(super) fn get() -> &'static Self {
         static HOST: OnceLock<Host> = OnceLock::new();
         HOST.get_or_init(|| {
-            let first = |names: &[&CStr]| names.iter().find_map(|name| elf::symbol_size(name));
+            let wide_config_maps = elf::symbol(c"flb_config_map_get_raw").is_some();
+            let stride = match wide_config_maps {
+                true => size_of::<sys::flb_config_map_104>(),
+                false => size_of::<sys::flb_config_map_96>(),
+            };
             Self {
                 filter: FilterFns::resolve(),
                 input: InputFns::resolve(),
@@ -169,13 +177,9 @@ impl Host {
                 metrics: MetricFns::resolve(),
                 parsers: ParserFns::resolve().ok(),
                 log: LogFns::resolve(),
-                filter_size: first(&[
-                    c"filter_grep_plugin",
-                    c"filter_modify_plugin",
-                    c"filter_stdout_plugin",
-                ]),
-                input_size: first(&[c"in_dummy_plugin", c"in_emitter_plugin", c"in_lib_plugin"]),
-                wide_config_maps: elf::symbol(c"flb_config_map_get_raw").is_some(),
+                filter_layout: layout::of_filters(stride),
+                input_layout: layout::of_inputs(stride),
+                wide_config_maps,
                 since_2_0_7: elf::symbol(c"proxy_go_input_unregister").is_some(),
                 since_2_1_0: elf::symbol(c"flb_log_event_decoder_init").is_some(),
                 since_2_2_0: elf::symbol(c"flb_proxy_output_cb_init").is_some(),
@@ -203,10 +207,10 @@ impl Host {
         }
     }
 
-    /// Refuses a host whose struct for `kind` has a size that no supported release has.
+    /// Refuses a host whose struct for `kind` is none that a supported release has.
     pub(super) fn unknown_layout(&self, kind: &str, size: Option<usize>) -> Refusal {
         let found = match size {
-            Some(size) => format!("its {kind} interface of {size} bytes is unknown"),
+            Some(size) => format!("its {kind} interface of {size} bytes is unknown, or ordered otherwise"),
             None => format!("it shows no built-in {kind} to read the interface from"),
         };
         Refusal::new(format_args!(

@@ -36,8 +36,8 @@ macro_rules! tables {
         /// Called once, inside dlopen.
         pub(super) unsafe fn fill<I: Input>(table: &Table) {
             let host = Host::get();
-            let known = matches!(host.input_size, $(Some($size))|*);
-            let size = if known { host.input_size } else { Some(232) };
+            let known = matches!(host.input_layout.known(), $(Some($size))|*);
+            let size = if known { host.input_layout.known() } else { Some(232) };
             let map = if known {
                 config_map::leak(I::Options::SPECS, host.wide_config_maps)
             } else {
@@ -131,7 +131,7 @@ unsafe extern "C" fn refuse<I: Input>(
         let host = Host::get();
         // SAFETY: every release gives its first callback the config here; see SAFETY.md.
         unsafe { host.learn_version(config) };
-        Kind::Input.refuse(I::NAME, &host.unknown_layout("input", host.input_size))
+        Kind::Input.refuse(I::NAME, &host.unknown_layout("input", host.input_layout.size))
     })
 }
 

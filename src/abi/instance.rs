@@ -10,7 +10,7 @@ use std::{
     },
 };
 
-use tracing::{debug, error, info};
+use tracing::{debug, error, info, warn};
 
 use super::{
     callback::{Start, caught, install_hook},
@@ -139,6 +139,38 @@ impl Drop for UniqueName {
 fn announce() {
     static SAID: AtomicBool = AtomicBool::new(false);
     if !SAID.swap(true, Ordering::Relaxed) {
-        info!("flb-kube {} in Fluent Bit {}", env!("CARGO_PKG_VERSION"), Host::get().version());
+        let version = Host::get().version();
+        info!("flb-kube {} in Fluent Bit {version}", env!("CARGO_PKG_VERSION"));
+        if is_newer(version, LAST_TESTED) {
+            let [major, minor, patch] = LAST_TESTED;
+            warn!(
+                "Fluent Bit {version} is newer than {major}.{minor}.{patch}, the last one that this flb-kube was tested \
+                 with; its interface looks the same"
+            );
+        }
+    }
+}
+
+/// The last release of the host that the tests ran on.
+const LAST_TESTED: [u32; 3] = [5, 1, 1];
+
+fn is_newer(version: &str, than: [u32; 3]) -> bool {
+    let mut numbers = version.split(['.', '-']).map(|number| number.parse::<u32>().ok());
+    let mut next = || numbers.next().flatten();
+    next().zip(next()).is_some_and(|(major, minor)| [major, minor, next().unwrap_or(0)] > than)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn newer_hosts_are_told_from_those_that_were_tested() {
+        for newer in ["5.1.2", "5.2.0", "6.0.0", "5.2"] {
+            assert!(is_newer(newer, LAST_TESTED), "{newer}");
+        }
+        for tested in ["5.1.1", "5.0.9", "2.0.0", "4.2.3.1", "of unknown version", ""] {
+            assert!(!is_newer(tested, LAST_TESTED), "{tested}");
+        }
     }
 }

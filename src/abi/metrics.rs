@@ -49,7 +49,7 @@ const LAYOUTS: [Layout; 4] = layouts!(
 /// The layouts that this host can have.
 fn layouts() -> &'static [Layout] {
     let host = Host::get();
-    match host.filter_size {
+    match host.filter_layout.known() {
         Some(72) if host.since_2_1_0 => &LAYOUTS[1..3],
         Some(72) => &LAYOUTS[..1],
         Some(80) => &LAYOUTS[2..3],

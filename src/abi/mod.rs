@@ -14,6 +14,7 @@ mod filter;
 mod host;
 mod input;
 mod instance;
+mod layout;
 mod line_queue;
 mod log;
 mod memory;

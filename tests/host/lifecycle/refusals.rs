@@ -33,6 +33,20 @@ fn a_host_of_unknown_layout_is_refused_with_one_clear_line() {
 }
 
 #[test]
+fn a_host_whose_structs_kept_their_size_and_moved_their_fields_is_refused() {
+    let scenery = Scenery::new();
+    let filter = [service("info"), dummy("x"), scenery.filter(""), STDOUT.into()].concat();
+    let input = [service("info"), scenery.events(""), STDOUT.into()].concat();
+    for version in ["2.0.0", "3.2.0", "5.1.1"] {
+        for (plugin, config) in [(FILTER, &filter), (INPUT, &input)] {
+            let host = Host::stand_in(version).with(&["--swap-fields"]);
+            let line = refused(host.start(config).plugins(&[plugin]).run(), &host, "supports Fluent Bit");
+            assert!(line.contains("ordered otherwise"), "{line}");
+        }
+    }
+}
+
+#[test]
 fn a_host_without_a_needed_function_is_told_which() {
     let scenery = Scenery::new();
     let filter = [service("info"), dummy("x"), scenery.filter(""), STDOUT.into()].concat();

@@ -25,6 +25,7 @@ As fluent-bit has them:
 Of its own:
   --epoch VERSION         be that release (5.1.1)
   --without SYMBOL        lack a symbol
+  --swap-fields           have built-in structs whose fields changed places
   --struct-size KIND=N    have a built-in struct of N bytes: filter, input, output, custom, processor
 ";
 
@@ -57,6 +58,7 @@ impl Arguments {
             match word.as_str() {
                 "--epoch" => arguments.version = Some(value()?.parse()?),
                 "--without" => arguments.faults.without.push(value()?),
+                "--swap-fields" => arguments.faults.swapped = true,
                 "--struct-size" => {
                     let kind = value()?;
                     let (kind, size) = match kind.split_once('=') {

@@ -44,13 +44,49 @@ void stand_in_connect(const struct stand_in_calls *calls)
     host = *calls;
 }
 
-/* ---- the built-ins' structs: only their sizes count ---- */
+/* ---- the built-ins' structs: their sizes count, and for two of them where what they show stands ---- */
 
 #define BUILT_IN(name, size) __attribute__((aligned(8))) char name[size] = {1}
 
+static int unused(void)
+{
+    return -1;
+}
+
+#if SINCE(5, 0, 3)
+static struct flb_config_map_104 options[] = {
+#else
+static struct flb_config_map_96 options[] = {
+#endif
+    {.type = 1, .name = "first"}, {.type = 2, .name = "second"}, {0}
+};
+
+/* What a built-in shows of its layout; with SWAPPED name and description have changed places. */
+#ifdef SWAPPED
+#define SHOWN(text) .description = text, .name = "swapped"
+#else
+#define SHOWN(text) .name = text
+#endif
+#define PASTE(kind, size) kind##size
+#define STRUCT_OF(kind, size) PASTE(kind, size)
+#define FILTER_STRUCT struct STRUCT_OF(flb_filter_plugin_, FILTER_SIZE)
+#define INPUT_STRUCT struct STRUCT_OF(flb_input_plugin_, INPUT_SIZE)
+#define SHOWING(type, symbol, text) \
+    __attribute__((aligned(8))) type symbol = { \
+        SHOWN(text), .config_map = options, .cb_init = (void *) unused, .cb_exit = (void *) unused \
+    }
+
+#if FILTER_SIZE == 72 || FILTER_SIZE == 80 || FILTER_SIZE == 88
+SHOWING(FILTER_STRUCT, filter_grep_plugin, "grep");
+#else
 BUILT_IN(filter_grep_plugin, FILTER_SIZE);
+#endif
 BUILT_IN(filter_modify_plugin, FILTER_SIZE);
+#if INPUT_SIZE == 144 || INPUT_SIZE == 152 || INPUT_SIZE == 160 || INPUT_SIZE == 208 || INPUT_SIZE == 232
+SHOWING(INPUT_STRUCT, in_dummy_plugin, "dummy");
+#else
 BUILT_IN(in_dummy_plugin, INPUT_SIZE);
+#endif
 BUILT_IN(in_emitter_plugin, INPUT_SIZE);
 BUILT_IN(in_lib_plugin, INPUT_SIZE);
 BUILT_IN(out_null_plugin, OUTPUT_SIZE);

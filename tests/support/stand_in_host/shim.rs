@@ -51,6 +51,8 @@ pub(crate) struct Faults {
     pub(crate) without: Vec<String>,
     /// Sizes that no release has: `filter=96`.
     pub(crate) sizes: Vec<(String, usize)>,
+    /// Structs of the known sizes whose fields changed places.
+    pub(crate) swapped: bool,
 }
 
 /// Compiles (once), loads and connects the shim; answers with the address of its `flb_log_print`.
@@ -134,6 +136,7 @@ fn flags(release: &Release, faults: &Faults) -> Vec<String> {
         format!("-DRELEASE={}", release.version.number()),
         format!("-DSTAND_IN_HOT_RELOAD={}", state::HOT_RELOAD),
     ];
+    flags.extend(faults.swapped.then(|| "-DSWAPPED".to_owned()));
     flags.extend(sizes.map(|(kind, size)| format!("-D{}_SIZE={size}", kind.to_uppercase())));
     flags.extend(faults.without.iter().map(|symbol| format!("-D{symbol}=withheld_{symbol}")));
     flags
