@@ -24,7 +24,7 @@ use std::{
 
 use flb_kube::{
     kube::{
-        api::connection::ClientConfig,
+        api::client_config::ClientConfig,
         enrich::by_record::ByRecord,
         enrich::{Resolver, TagForm},
         metadata::Layout,

@@ -5,6 +5,7 @@
 //! while the file is read.
 
 mod command;
+mod header;
 
 use std::{
     fs, io,
@@ -126,19 +127,7 @@ impl Token {
 }
 
 fn read(path: &Path) -> io::Result<HeaderValue> {
-    header(&fs::read(path)?)
-}
-
-fn header(content: &[u8]) -> io::Result<HeaderValue> {
-    let bad = |why: &str| io::Error::new(io::ErrorKind::InvalidData, why);
-    let token = content.trim_ascii();
-    if token.is_empty() {
-        return Err(bad("there is no token in it"));
-    }
-    let mut header = HeaderValue::from_bytes(&[b"Bearer ", token].concat())
-        .map_err(|_| bad("it holds characters no token has"))?;
-    header.set_sensitive(true);
-    Ok(header)
+    header::header(&fs::read(path)?)
 }
 
 #[cfg(test)]

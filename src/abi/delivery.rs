@@ -55,10 +55,13 @@ impl Threads {
         Ok(threads)
     }
 
-    /// Has the next free thread do it.
+    /// Has the next free thread do it. After [`Self::stop`] nobody does: the work is dropped.
     pub(super) fn give(&self, work: impl FnOnce() + Send + 'static) {
-        self.queue.lock().waiting.push_back(Box::new(work));
-        self.queue.changed.notify_one();
+        let mut jobs = self.queue.lock();
+        if !jobs.is_closed {
+            jobs.waiting.push_back(Box::new(work));
+            self.queue.changed.notify_one();
+        }
     }
 
     /// Waits for what is under way, two seconds at most, and ends the threads.
@@ -233,5 +236,9 @@ mod tests {
         assert!(flushes.iter().all(|flush| flush.wait(|| ()) == Flushed::Done));
         threads.stop();
         assert!(threads.handles.lock().unwrap().is_empty());
+        let late = Arc::new(Flush::default());
+        let duty = Duty(Arc::clone(&late));
+        threads.give(move || duty.answer(Flushed::Done));
+        assert_eq!(late.wait(|| ()), Flushed::Retry, "nobody is there any more");
     }
 }

@@ -7,15 +7,14 @@
 use std::{
     ffi::{CString, c_int, c_long, c_void},
     ptr::{self, NonNull},
-    sync::{Mutex, PoisonError},
 };
 
 use super::{
     callback::{Zero, callback},
     context,
-    filter::Running,
     host::Host,
     memory::Memory,
+    running_filter::{Emitter, Running, owner},
     sys,
 };
 use crate::plugin::{Emit, Filter, NotTaken};
@@ -24,96 +23,52 @@ use crate::plugin::{Emit, Filter, NotTaken};
 /// one fires between the host's "pause" and its end, which is less than a second later.
 const PERIOD_NANOSECONDS: c_long = 100_000_000;
 
-/// Which of our instances an emitter belongs to, by its token: the host gives a collector no word of ours.
-static OWNERS: Mutex<Vec<Owner>> = Mutex::new(Vec::new());
-
-struct Owner {
-    emitter: Emitter,
-    token: usize,
-}
-
-/// An emitter that the host knows, by its address, which is compared and never read through. It lives as long as the
-/// host's configuration.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Emitter(usize);
-
-impl Emitter {
-    /// Makes one for the filter `ins`, during its `cb_init`; else says what this host lacks.
-    ///
-    /// # Safety
-    /// Both are the host's own, alive, and this is the thread that starts the pipeline.
-    pub(super) unsafe fn create<F: Filter>(
-        config: *mut sys::flb_config,
-        ins: *mut sys::flb_filter_instance,
-        name: &str,
-    ) -> Result<Self, &'static str> {
-        let functions = Host::get().emitter.ok_or("it does not export what makes an input")?;
-        let mut memory = Memory::open().ok_or("no pipe can be made")?;
-        // SAFETY: config, filters and inputs are blocks of the host's, alive during the start.
-        let (filter, owner) = unsafe { (memory.block(ins), memory.block(config)) };
-        if !memory.is_listed(&filter, &owner) {
-            return Err("it runs as a processor");
-        }
-        // SAFETY: the config is alive; the name is a plugin of every release.
-        let made = unsafe { (functions.flb_input_new)(config, c"emitter".as_ptr(), ptr::null_mut(), 0) };
-        let made = NonNull::new(made).ok_or("it has no input 'emitter'")?;
-        let input = made.as_ptr();
-        // SAFETY: as above; the config has a new input now.
-        let (owner, block) = unsafe { (memory.block(config), memory.block(input)) };
-        let Some(context) = memory.storage(&owner, &block) else {
-            // SAFETY: the instance was made above and is not known to anybody yet.
-            unsafe { (functions.flb_input_instance_destroy)(input) };
-            return Err("its storage is not where other releases have it");
-        };
-        let alias = CString::new(format!("emitter_for_{name}")).unwrap_or_default();
-        for (key, value) in [(c"alias", alias.as_c_str()), (c"storage.type", c"memory")] {
-            // SAFETY: the instance is alive; the host copies both strings.
-            unsafe { (functions.flb_input_set_property)(input, key.as_ptr(), value.as_ptr()) };
-        }
-        // SAFETY: the order in which the host's own filters start theirs; the context is that of all inputs; a timer is
-        // for an instance that is started.
-        let timed = unsafe {
-            (functions.flb_input_instance_init)(input, config) == 0
-                && (functions.flb_storage_input_create)(ptr::with_exposed_provenance_mut(context), input) == 0
-                && (functions.flb_input_set_collector_time)(
-                    input,
-                    Some(collect::<F>),
-                    0,
-                    PERIOD_NANOSECONDS,
-                    config,
-                ) >= 0
-        };
-        if timed { Ok(Self(input.addr())) } else { Err("its input 'emitter' does not start") }
+/// Makes one for the filter `ins`, during its `cb_init`; else says what this host lacks.
+///
+/// # Safety
+/// Both are the host's own, alive, and this is the thread that starts the pipeline.
+pub(super) unsafe fn create<F: Filter>(
+    config: *mut sys::flb_config,
+    ins: *mut sys::flb_filter_instance,
+    name: &str,
+) -> Result<Emitter, &'static str> {
+    let functions = Host::get().emitter.ok_or("it does not export what makes an input")?;
+    let mut memory = Memory::open().ok_or("no pipe can be made")?;
+    // SAFETY: config, filters and inputs are blocks of the host's, alive during the start.
+    let (filter, owner) = unsafe { (memory.block(ins), memory.block(config)) };
+    if !memory.is_listed(&filter, &owner) {
+        return Err("it runs as a processor");
     }
-
-    /// From now on the timer asks this instance.
-    pub(super) fn serves(self, token: *mut c_void) {
-        let mut owners = owners();
-        // Some releases free inputs before filters end: the address may have been another's, who is still listed.
-        owners.retain(|owner| owner.emitter != self);
-        owners.push(Owner { emitter: self, token: token.addr() });
+    // SAFETY: the config is alive; the name is a plugin of every release.
+    let made = unsafe { (functions.flb_input_new)(config, c"emitter".as_ptr(), ptr::null_mut(), 0) };
+    let made = NonNull::new(made).ok_or("it has no input 'emitter'")?;
+    let input = made.as_ptr();
+    // SAFETY: as above; the config has a new input now.
+    let (owner, block) = unsafe { (memory.block(config), memory.block(input)) };
+    let Some(context) = memory.storage(&owner, &block) else {
+        // SAFETY: the instance was made above and is not known to anybody yet.
+        unsafe { (functions.flb_input_instance_destroy)(input) };
+        return Err("its storage is not where other releases have it");
+    };
+    let alias = CString::new(format!("emitter_for_{name}")).unwrap_or_default();
+    for (key, value) in [(c"alias", alias.as_c_str()), (c"storage.type", c"memory")] {
+        // SAFETY: the instance is alive; the host copies both strings.
+        unsafe { (functions.flb_input_set_property)(input, key.as_ptr(), value.as_ptr()) };
     }
-
-    /// Whether records that this input brings are those that were emitted here.
-    pub(super) fn is(self, input: *mut sys::flb_input_instance) -> bool {
-        self.0 == input.addr()
-    }
-}
-
-/// From now on no timer asks this instance.
-pub(super) fn rests(token: *mut c_void) {
-    owners().retain(|owner| owner.token != token.addr());
-}
-
-/// The token of the instance that `input` emits for.
-fn owner(input: *mut sys::flb_input_instance) -> Option<*mut c_void> {
-    let owners = owners();
-    let owner = owners.iter().find(|owner| owner.emitter.is(input))?;
-    Some(ptr::without_provenance_mut(owner.token))
-}
-
-fn owners() -> std::sync::MutexGuard<'static, Vec<Owner>> {
-    OWNERS.lock().unwrap_or_else(PoisonError::into_inner)
+    // SAFETY: the order in which the host's own filters start theirs; the context is that of all inputs; a timer is
+    // for an instance that is started.
+    let timed = unsafe {
+        (functions.flb_input_instance_init)(input, config) == 0
+            && (functions.flb_storage_input_create)(ptr::with_exposed_provenance_mut(context), input) == 0
+            && (functions.flb_input_set_collector_time)(
+                input,
+                Some(collect::<F>),
+                0,
+                PERIOD_NANOSECONDS,
+                config,
+            ) >= 0
+    };
+    if timed { Ok(Emitter::at(input)) } else { Err("its input 'emitter' does not start") }
 }
 
 /// The timer's callback, on the engine's thread.
@@ -173,24 +128,5 @@ impl Emit for Engine {
         }
         self.has_taken = true;
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_emitter_where_an_ended_one_was_asks_its_own_instance() {
-        let [before, now] = [1, 2].map(ptr::without_provenance_mut::<c_void>);
-        let input = ptr::without_provenance_mut::<sys::flb_input_instance>(64);
-        let at = Emitter(input.addr());
-        at.serves(before);
-        at.serves(now);
-        assert_eq!(owner(input), Some(now));
-        rests(before);
-        assert_eq!(owner(input), Some(now));
-        rests(now);
-        assert_eq!(owner(input), None);
     }
 }

@@ -9,12 +9,13 @@ use std::{
 
 use super::{
     callback::{self, Start, Zero, callback, caught},
-    config_map, context,
-    emitter::{self, Emitter},
-    host::{self, Host, Starting},
+    config_map, context, emitter,
+    host::{self, Host},
     instance::{Instance, Kind},
     memory::Memory,
     metrics::Gate,
+    running_filter::{self, Running},
+    starting::Starting,
     sys,
     table::Table,
     written::Written,
@@ -103,17 +104,6 @@ unsafe extern "C" fn refuse<F: Filter>(
     })
 }
 
-/// What the host keeps for an instance.
-pub(super) struct Running<F> {
-    pub(super) instance: Instance<F>,
-    /// Where records come from that the instance itself emitted.
-    emitter: Option<Emitter>,
-    /// Closed before the host frees its metrics.
-    gate: Gate,
-    /// Whether chunks come with the input that they are of.
-    sees_inputs: bool,
-}
-
 /// `cb_init`.
 unsafe extern "C" fn init<F: Filter>(
     ins: *mut sys::flb_filter_instance,
@@ -152,7 +142,7 @@ unsafe fn start<F: Filter>(ins: *mut sys::flb_filter_instance, config: *mut sys:
     let create = || {
         if emitter.get().is_none() {
             // SAFETY: both are alive during the cb_init, which this is.
-            emitter.set(Some(unsafe { Emitter::create::<F>(config, ins, &name) }?));
+            emitter.set(Some(unsafe { emitter::create::<F>(config, ins, &name) }?));
         }
         Ok(())
     };
@@ -282,7 +272,7 @@ unsafe extern "C" fn exit<F: Filter>(context: *mut c_void, _: *mut sys::flb_conf
     callback(F::NAME, "exit", || {
         // An instance whose start was refused has no context.
         if let Some(running) = context::end::<Running<F>>(context) {
-            emitter::rests(context);
+            running_filter::rests(context);
             running.instance.stop();
             let owner = Arc::clone(&running.instance.owner);
             running.gate.close();

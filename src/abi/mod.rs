@@ -20,6 +20,8 @@ mod memory;
 mod metrics;
 mod output;
 mod reload_mark;
+mod running_filter;
+mod starting;
 #[allow(
     dead_code,
     missing_docs,

@@ -10,11 +10,37 @@ use serde::{
     de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor},
 };
 
-use super::{
-    shape::{Bad, Event},
-    time::{self, Nanos},
-};
+use super::time::{self, Nanos};
 use crate::{kube::object::msgpack::Append, record::msgpack::write};
+
+/// An event, and where its record is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Event {
+    /// Its uid.
+    pub(super) uid: String,
+    /// Its version.
+    pub(super) resource_version: String,
+    /// The newest of all its stamps; when it was received if it has none.
+    pub(super) newest: Nanos,
+    /// Its record in the buffer.
+    pub(super) record: Range<usize>,
+}
+
+/// Why there is no record: what the line or item is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Bad(pub(super) String);
+
+impl fmt::Display for Bad {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl From<serde_json::Error> for Bad {
+    fn from(error: serde_json::Error) -> Self {
+        Self(format!("no proper JSON ({error})"))
+    }
+}
 
 /// The stamps of an event.
 #[derive(Debug, Default)]

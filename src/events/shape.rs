@@ -4,7 +4,7 @@
 //! same whether the event was listed or watched (a list leaves `kind` and `apiVersion` out); its time keeps the
 //! microseconds.
 
-use std::{fmt, ops::Range};
+use std::fmt;
 
 use kube::core::Status;
 use serde::{
@@ -13,22 +13,9 @@ use serde::{
 };
 
 use super::{
-    object::{Found, Object},
+    object::{Bad, Event, Found, Object},
     time::Nanos,
 };
-
-/// An event, and where its record is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Event {
-    /// Its uid.
-    pub(super) uid: String,
-    /// Its version.
-    pub(super) resource_version: String,
-    /// The newest of all its stamps; when it was received if it has none.
-    pub(super) newest: Nanos,
-    /// Its record in the buffer.
-    pub(super) record: Range<usize>,
-}
 
 /// A line of a watch.
 #[derive(Debug)]
@@ -52,22 +39,6 @@ pub(super) struct Page {
     pub(super) items: Vec<Result<Event, Bad>>,
     /// The records.
     pub(super) data: Vec<u8>,
-}
-
-/// Why there is no record: what the line or item is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Bad(pub(super) String);
-
-impl fmt::Display for Bad {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl From<serde_json::Error> for Bad {
-    fn from(error: serde_json::Error) -> Self {
-        Self(format!("no proper JSON ({error})"))
-    }
 }
 
 /// Reads a line of a watch. The record of an event is appended to `out`, timed `received` if it has no stamp of its

@@ -15,8 +15,9 @@ use tracing::{debug, info, warn};
 use super::{
     api::Api,
     cursor::Cursor,
+    object::Event,
     queue::{Batch, Queue},
-    shape::{self, Event, Line},
+    shape::{self, Line},
     time::{self, Nanos},
 };
 use crate::kube::api::{

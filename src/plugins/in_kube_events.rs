@@ -7,7 +7,7 @@ use std::{path::PathBuf, time::Duration};
 use crate::{
     choices,
     events::{Config, DbSettings, Events, Journal, Synchronous},
-    kube::api::connection::{ClientConfig, Connection},
+    kube::api::{client_config::ClientConfig, connection::Connection},
     options,
     options::BadOption,
     plugin::{Engine, Input, Refusal, Wake},

@@ -79,7 +79,7 @@ impl CommandToken {
             return header;
         }
         let printed = match tokio::time::timeout(self.limit, output(self.command.clone())).await {
-            Ok(output) => output.and_then(|output| super::header(&output)),
+            Ok(output) => output.and_then(|output| super::header::header(&output)),
             Err(_) => Err(io::Error::other(format!("it did not end within {}s", self.limit.as_secs_f32()))),
         };
         self.hold(printed)

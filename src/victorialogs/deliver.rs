@@ -127,6 +127,9 @@ impl Delivery {
         // Ranges of the chunk that are still to be delivered, the next one last.
         let mut ranges = vec![(self.recall(data), data.len())];
         while let Some((from, to)) = ranges.pop() {
+            if self.tasks.is_stopped() {
+                return self.later(data, from);
+            }
             let Some(part) = data.get(from..to).filter(|part| !part.is_empty()) else { continue };
             let batch = worker.encoder.encode(part);
             let end = from + batch.consumed;

@@ -1,7 +1,7 @@
 //! The scripted API server itself: what a client may rely on as with the real one.
 
 use flb_kube::{
-    kube::api::connection::{ClientConfig, Connection},
+    kube::api::{client_config::ClientConfig, connection::Connection},
     runtime::{Owner, Tasks},
 };
 use flb_kube_testing::apiserver::{ApiServer, Verb};

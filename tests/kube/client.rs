@@ -12,7 +12,8 @@ use std::{
 
 use flb_kube::{
     kube::api::{
-        connection::{ClientConfig, Connection},
+        client_config::ClientConfig,
+        connection::Connection,
         resource::{Page, Resource},
     },
     runtime::{Owner, Tasks},

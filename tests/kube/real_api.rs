@@ -9,13 +9,16 @@ use std::{
     collections::BTreeMap,
     fs,
     path::Path,
-    sync::{Arc, atomic::Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     thread,
     time::Duration,
 };
 
 use flb_kube::kube::{
-    api::connection::ClientConfig,
+    api::client_config::ClientConfig,
     store,
     watch::{Node, PodWatch, WatchConfig},
 };

@@ -3,3 +3,4 @@
 mod architecture;
 mod options;
 mod options_reference;
+mod rooms;

@@ -9,7 +9,7 @@ use std::{
 
 use flb_kube::{
     kube::{
-        api::connection::ClientConfig,
+        api::client_config::ClientConfig,
         store,
         watch::{Node, PodWatch, WatchConfig},
     },

@@ -180,6 +180,18 @@ fn a_flush_that_waits_for_a_stalled_server_ends_when_the_instance_stops() {
 }
 
 #[test]
+fn a_flush_that_begins_after_the_stop_does_no_work() {
+    let sink = Sink::start();
+    let output = output(&sink.url(), &[]);
+    output.tasks.stop();
+    // An event that is no record costs no request, and would be counted.
+    let foreign = pack(&Value::Array(vec![event_time(now()), Value::from(7)]));
+    assert_eq!(output.flush(&foreign), Flushed::Retry);
+    assert_eq!(output.count(Reason::Foreign), 0);
+    assert!(sink.requests().is_empty());
+}
+
+#[test]
 fn several_chunks_at_once_keep_their_connections() {
     let sink = Sink::start();
     let output = output(&sink.url(), &[("threads", "4")]);

@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod backoff;
+pub mod client_config;
 pub mod connection;
 pub mod error;
 pub(crate) mod lines;

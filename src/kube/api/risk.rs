@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use hyper::Uri;
 
-use super::connection::ClientConfig;
+use super::client_config::ClientConfig;
 
 /// How a token is sent to `server` that others could get; none where no token is sent.
 pub(super) fn token_risk(config: &ClientConfig, server: &Uri) -> Option<&'static str> {

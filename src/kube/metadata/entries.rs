@@ -5,7 +5,7 @@
 use std::cmp::Reverse;
 
 use super::{
-    Known,
+    known::Known,
     layout::Layout,
     select::{Entry, Naming, Select, entries},
 };

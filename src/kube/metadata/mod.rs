@@ -11,6 +11,7 @@
 
 pub mod aws;
 mod entries;
+mod known;
 mod layout;
 mod map_writer;
 mod select;
@@ -22,6 +23,7 @@ use tracing::warn;
 
 use self::{entries::Maps, map_writer::MapWriter};
 pub use self::{
+    known::Known,
     layout::{ExtraFields, LabelsFormat, Layout, OmittedBytes},
     select::{Naming, Renames, Select},
 };
@@ -30,8 +32,7 @@ use crate::{
         metadata::aws::{Service, Services},
         object::{
             msgpack::Verbatim,
-            node::NodeMeta,
-            pod::{Container, Namespace, Pod},
+            pod::{Container, Pod},
             workload::Workload,
         },
         origin::container_ref::ContainerRef,
@@ -40,24 +41,16 @@ use crate::{
 };
 
 /// The fields that only the filter may write.
-pub const OWNED: &[&str] = &["kubernetes", "kubernetes_namespace"];
+const OWNED: &[&str] = &["kubernetes", "kubernetes_namespace"];
 
-/// MapWriter of up to this many bytes are ordinary: records have them whatever their chunk grows by.
+/// Metadata of up to this many bytes are ordinary: records have them whatever their chunk grows by.
 const ORDINARY: usize = 4096;
 
-/// What the API, or a file, says of a container's surroundings.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Known<'a> {
-    /// Its pod: the one that the container is meant to be in.
-    pub pod: Option<&'a Pod>,
-    /// Whether a uid or a container's id says that it is its pod, and not the name alone.
-    pub is_sure: bool,
-    /// Its namespace.
-    pub namespace: Option<&'a Namespace>,
-    /// Its node.
-    pub node: Option<&'a NodeMeta>,
-    /// The agent of AWS, and the service that it has for the pod.
-    pub aws: Option<(&'a Services, Option<&'a Service>)>,
+/// The treatment of records whose tag names no pod: nothing is added, but what is the filter's own stays so.
+pub fn unknown() -> Treatment {
+    let mut treatment = Treatment::default();
+    treatment.owned = OWNED;
+    treatment
 }
 
 /// `kubernetes` with the time under `dummy`, in UTC.

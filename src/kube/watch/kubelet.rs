@@ -14,7 +14,7 @@ use serde::Deserialize;
 use tracing::info;
 
 use crate::kube::{
-    api::{backoff::Backoff, connection::ClientConfig, error::Failure, resource::Resource},
+    api::{backoff::Backoff, client_config::ClientConfig, error::Failure, resource::Resource},
     object::pod::Pod,
     store::{LookupRequest, Writer},
     watch::{

@@ -28,9 +28,7 @@ pub use crate::kube::watch::{counters::Counters, node_name::Node};
 use crate::{
     kube::{
         api::{
-            backoff::Backoff,
-            connection::{ClientConfig, Connection},
-            error::BadConfig,
+            backoff::Backoff, client_config::ClientConfig, connection::Connection, error::BadConfig,
             resource::Resource,
         },
         store::{self, Store, Writer, disk::keeper},

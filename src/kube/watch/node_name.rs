@@ -9,7 +9,7 @@ use std::{
 };
 
 use crate::kube::{
-    api::{backoff::Backoff, connection::IN_CLUSTER_NAMESPACE, resource::Resource},
+    api::{backoff::Backoff, client_config::IN_CLUSTER_NAMESPACE, resource::Resource},
     object::pod::Pod,
     watch::complaints::Complaints,
 };

@@ -5,10 +5,7 @@ use std::{path::PathBuf, sync::Arc};
 use super::options::{ApiOptions, AwsOptions};
 use crate::{
     kube::{
-        api::{
-            connection::{ClientConfig, Connection},
-            resource::Resource,
-        },
+        api::{client_config::ClientConfig, connection::Connection, resource::Resource},
         metadata::aws::Services,
         watch::aws_services,
     },

@@ -10,7 +10,10 @@ use std::{
 
 use tracing::{info, warn};
 
-use super::{KubeOptions, options::LineOptions, stats::Stats};
+use super::{
+    options::{KubeOptions, LineOptions},
+    stats::Stats,
+};
 use crate::{
     pace::{SharedPace, more},
     plugin::{Chunk, Emit, Host, Refusal},
@@ -165,7 +168,7 @@ impl RawLines {
         treatment: impl Fn(&[u8]) -> Option<Arc<Treatment>>,
         stats: &Stats,
     ) -> Batch {
-        let treatment = treatment(&tag).unwrap_or_else(super::unknown);
+        let treatment = treatment(&tag).unwrap_or_else(|| Arc::new(crate::kube::metadata::unknown()));
         let mut data = Vec::new();
         let outcome = {
             let mut state = self.state();

@@ -182,7 +182,7 @@ impl Filter for KubeFilter {
             // A runtime's lines are read whatever their tag says.
             let treatment = match self.treatment(chunk.tag) {
                 None if self.raw.is_none() => return Filtered::Unchanged,
-                treatment => treatment.unwrap_or_else(unknown),
+                treatment => treatment.unwrap_or_else(|| Arc::new(metadata::unknown())),
             };
             if treatment.drops_all() {
                 self.stats.dropped(chunk.data.len());
@@ -238,13 +238,6 @@ impl KubeFilter {
         }
         treatment
     }
-}
-
-/// The treatment of records whose tag names no pod: nothing is added, but what is the filter's own stays so.
-fn unknown() -> Arc<Treatment> {
-    let mut treatment = Treatment::default();
-    treatment.owned = metadata::OWNED;
-    Arc::new(treatment)
 }
 
 impl Lookup {

@@ -6,7 +6,7 @@
 use std::{env, fs};
 
 use super::options::ApiOptions;
-use crate::kube::{api::connection::IN_CLUSTER_NAMESPACE, origin::container_ref::ContainerRef};
+use crate::kube::{api::client_config::IN_CLUSTER_NAMESPACE, origin::container_ref::ContainerRef};
 
 /// The input that reads the agent's log.
 const INPUT: &str = "fluentbit_logs";

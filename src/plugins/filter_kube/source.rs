@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     kube::{
-        api::{connection::ClientConfig, risk::is_loopback},
+        api::{client_config::ClientConfig, risk::is_loopback},
         metadata::Layout,
         store::{self, disk::keeper, preload::Preload},
         watch::{Node, PodWatch, WatchConfig, kubelet},

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use flb_kube::{
     kube::{
-        api::connection::ClientConfig,
+        api::client_config::ClientConfig,
         store,
         watch::{Node, PodWatch, WatchConfig},
     },

@@ -7,7 +7,7 @@ use std::{
     fs::{self, OpenOptions, Permissions},
     io,
     os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
@@ -15,12 +15,21 @@ use std::{
 use rusqlite::{Connection, OpenFlags, params};
 use tracing::{debug, warn};
 
-use super::{keeper::Settings, pod_json as shape};
+use super::pod_json as shape;
 use crate::{
     http::percent_encode,
     kube::object::pod::Pod,
     sqlite::{self, Error},
 };
+
+/// Where the snapshot is kept, and how much of it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Settings {
+    /// The SQLite file. Processes may share it.
+    pub path: PathBuf,
+    /// How many pods it keeps.
+    pub max_pods: usize,
+}
 
 const SCHEMA_VERSION: i64 = 1;
 const SCHEMA: &str = "

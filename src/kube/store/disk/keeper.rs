@@ -6,7 +6,6 @@
 
 use std::{
     collections::HashMap,
-    path::PathBuf,
     sync::Arc,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
@@ -15,6 +14,7 @@ use rusqlite::ErrorCode;
 use tracing::{debug, info, warn};
 
 use super::db::File;
+pub use super::db::Settings;
 use crate::{
     kube::{
         object::pod::Pod,
@@ -31,15 +31,6 @@ const SAVE_EVERY: Duration = Duration::from_secs(5);
 const TOUCH_EVERY: u64 = 600;
 /// After a failure the disk is left alone for so long.
 const RETRY_AFTER: Duration = Duration::from_secs(30);
-
-/// Where the snapshot is kept, and how much of it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Settings {
-    /// The SQLite file. Processes may share it.
-    pub path: PathBuf,
-    /// How many pods it keeps.
-    pub max_pods: usize,
-}
 
 /// Loads what the file knows, says so, and then saves what changes until the watch stops.
 pub(crate) fn run(settings: Settings, writer: &Writer, loaded: impl FnOnce(), tasks: &Tasks) {
