@@ -8,7 +8,7 @@ mod value;
 
 use std::fmt;
 
-pub use value::{Names, Pairs, SecretLines, Size, Value};
+pub use value::{Names, Pairs, SecretLines, Size, Value, none_of};
 
 pub use crate::secret::Secret;
 
@@ -61,10 +61,17 @@ pub struct OptionSpec {
     pub key: &'static str,
     /// The type.
     pub kind: Kind,
+    /// The words that it can be; any text if there are none.
+    pub words: &'static [&'static str],
     /// The default as text; empty for none.
     pub default: &'static str,
     /// What it does.
     pub doc: &'static str,
+}
+
+impl OptionSpec {
+    /// A row of nothing: the end of a config map.
+    pub const NONE: Self = Self { key: "", kind: Kind::Text, words: &[], default: "", doc: "" };
 }
 
 /// A set of options: what `options!` makes.
@@ -128,6 +135,7 @@ macro_rules! options {
                 $( $crate::options::OptionSpec {
                     key: $key,
                     kind: <$type as $crate::options::Value>::KIND,
+                    words: <$type as $crate::options::Value>::WORDS,
                     default: $default,
                     doc: concat!($($doc,)+),
                 }, )*
@@ -176,7 +184,7 @@ macro_rules! option_groups {
 
 /// The rows of all groups, in order; `N` is their number.
 pub const fn joined<const N: usize>(groups: &[&[OptionSpec]]) -> [OptionSpec; N] {
-    let mut all = [OptionSpec { key: "", kind: Kind::Text, default: "", doc: "" }; N];
+    let mut all = [OptionSpec::NONE; N];
     let (mut at, mut group) = (0, 0);
     while group < groups.len() {
         let mut row = 0;

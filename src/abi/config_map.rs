@@ -39,7 +39,7 @@ struct Row {
 }
 
 fn leak_rows<R>(specs: &[OptionSpec], row: impl Fn(Row) -> R) -> *mut libc::c_void {
-    let end = OptionSpec { key: "", kind: Kind::Text, default: "", doc: "" };
+    let end = OptionSpec::NONE;
     let rows: Vec<R> = specs.iter().chain([&end]).map(|spec| row(Row::new(spec))).collect();
     Box::leak(rows.into_boxed_slice()).as_mut_ptr().cast()
 }

@@ -12,6 +12,7 @@ use super::{
     config_map, context, emitter,
     host::{self, Host},
     instance::{Instance, Kind},
+    memory::Memory,
     metrics::Gate,
     running_filter::{self, Running},
     starting::Starting,
@@ -155,7 +156,9 @@ unsafe fn start<F: Filter>(ins: *mut sys::flb_filter_instance, config: *mut sys:
         return Start::Refused;
     };
     let emitter = emitter.get();
-    let token = context::keep(Arc::new(Running { instance, emitter, gate }));
+    // SAFETY: as the caller promises.
+    let sees_inputs = unsafe { is_of_pipeline(ins, config) };
+    let token = context::keep(Arc::new(Running { instance, emitter, gate, sees_inputs }));
     if let Some(emitter) = emitter {
         emitter.serves(token);
     }
@@ -206,8 +209,8 @@ unsafe extern "C" fn filter<F: Filter>(
             tag: unsafe { slice::from_raw_parts(tag.cast(), usize::try_from(tag_len).unwrap_or(0)) },
             // SAFETY: the host lends `bytes` bytes for the call.
             data: unsafe { slice::from_raw_parts(data.cast(), bytes) },
-            // SAFETY: the host's input, alive during the call; its name lives as long.
-            input: unsafe { name_of(input) }.unwrap_or_default(),
+            // SAFETY: as a filter of the pipeline we get the host's input, alive during the call; its name lives as long.
+            input: if running.sees_inputs { unsafe { name_of(input) }.unwrap_or_default() } else { "" },
         };
         let mut out = Vec::new();
         let instance = &running.instance;
@@ -223,6 +226,19 @@ unsafe extern "C" fn filter<F: Filter>(
                 callback::Filter::Modified
             }
         }
+    })
+}
+
+/// Whether a filter is one of the pipeline's, which get the input of each chunk. A processor's gets whatever it belongs
+/// to, an output as well, in its place.
+///
+/// # Safety
+/// Both are the host's own, alive.
+unsafe fn is_of_pipeline(ins: *mut sys::flb_filter_instance, config: *mut sys::flb_config) -> bool {
+    Memory::open().is_some_and(|mut memory| {
+        // SAFETY: as the caller promises; both are blocks of the process's malloc.
+        let (ins, config) = unsafe { (memory.block(ins), memory.block(config)) };
+        memory.is_listed(&ins, &config)
     })
 }
 

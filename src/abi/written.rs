@@ -196,9 +196,9 @@ mod tests {
     use crate::options::Kind;
 
     const SPECS: &[OptionSpec] = &[
-        OptionSpec { key: "url", kind: Kind::List, default: "", doc: "" },
-        OptionSpec { key: "header", kind: Kind::Lines, default: "", doc: "" },
-        OptionSpec { key: "threads", kind: Kind::Integer, default: "", doc: "" },
+        OptionSpec { key: "url", kind: Kind::List, ..OptionSpec::NONE },
+        OptionSpec { key: "header", kind: Kind::Lines, ..OptionSpec::NONE },
+        OptionSpec { key: "threads", kind: Kind::Integer, ..OptionSpec::NONE },
     ];
 
     #[repr(C)]

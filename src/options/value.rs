@@ -12,11 +12,40 @@ use crate::secret::Secret;
 pub trait Value: Sized {
     /// How the host and the reference call it.
     const KIND: Kind;
+    /// The words that it can be, in any case; any text if there are none.
+    const WORDS: &'static [&'static str] = &[];
     /// Whether the text must not be shown.
     const SECRET: bool = false;
 
     /// Reads the operator's text; the error ends the sentence "option 'key': 'text' …".
     fn parse(text: &str) -> Result<Self, String>;
+}
+
+/// Makes a type an option that is one of some words: `choices! { Scope: "node" => Scope::Node, … }`.
+#[macro_export]
+macro_rules! choices {
+    ($type:ty: $($word:literal => $value:expr),+ $(,)?) => {
+        impl $crate::options::Value for $type {
+            const KIND: $crate::options::Kind = $crate::options::Kind::Text;
+            const WORDS: &'static [&'static str] = &[$($word),+];
+
+            fn parse(text: &str) -> Result<Self, String> {
+                $(if text.eq_ignore_ascii_case($word) {
+                    return Ok($value);
+                })+
+                Err($crate::options::none_of(Self::WORDS))
+            }
+        }
+    };
+}
+
+/// Says that a text is none of these words.
+pub fn none_of(words: &[&str]) -> String {
+    match words {
+        [one, other] => format!("is neither {one} nor {other}"),
+        [front @ .., last] => format!("is none of {} and {last}", front.join(", ")),
+        [] => "is no word".into(),
+    }
 }
 
 impl Value for String {
@@ -187,6 +216,7 @@ impl Value for SecretLines {
 /// Unset is empty text.
 impl<T: Value> Value for Option<T> {
     const KIND: Kind = T::KIND;
+    const WORDS: &'static [&'static str] = T::WORDS;
     const SECRET: bool = T::SECRET;
 
     fn parse(text: &str) -> Result<Self, String> {

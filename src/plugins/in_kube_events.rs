@@ -5,10 +5,11 @@
 use std::{path::PathBuf, time::Duration};
 
 use crate::{
+    choices,
     events::{Config, DbSettings, Events, Journal, Synchronous},
     kube::api::{client_config::ClientConfig, connection::Connection},
     options,
-    options::{BadOption, Kind, Value},
+    options::BadOption,
     plugin::{Engine, Input, Refusal, Wake},
     runtime::Tasks,
 };
@@ -57,34 +58,18 @@ options! {
     }
 }
 
-impl Value for Synchronous {
-    const KIND: Kind = Kind::Text;
-
-    fn parse(text: &str) -> Result<Self, String> {
-        match text.to_ascii_lowercase().as_str() {
-            "extra" => Ok(Self::Extra),
-            "full" => Ok(Self::Full),
-            "normal" => Ok(Self::Normal),
-            "off" => Ok(Self::Off),
-            _ => Err("is none of extra, full, normal, off".into()),
-        }
-    }
+choices! {
+    Synchronous: "extra" => Self::Extra, "full" => Self::Full, "normal" => Self::Normal, "off" => Self::Off
 }
 
-impl Value for Journal {
-    const KIND: Kind = Kind::Text;
-
-    fn parse(text: &str) -> Result<Self, String> {
-        match text.to_ascii_uppercase().as_str() {
-            "DELETE" => Ok(Self::Delete),
-            "TRUNCATE" => Ok(Self::Truncate),
-            "PERSIST" => Ok(Self::Persist),
-            "MEMORY" => Ok(Self::Memory),
-            "WAL" => Ok(Self::Wal),
-            "OFF" => Ok(Self::Off),
-            _ => Err("is none of DELETE, TRUNCATE, PERSIST, MEMORY, WAL, OFF".into()),
-        }
-    }
+choices! {
+    Journal:
+    "DELETE" => Self::Delete,
+    "TRUNCATE" => Self::Truncate,
+    "PERSIST" => Self::Persist,
+    "MEMORY" => Self::Memory,
+    "WAL" => Self::Wal,
+    "OFF" => Self::Off,
 }
 
 /// The input.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tracing::info;
 
 use crate::{
-    options,
+    choices, options,
     options::{Names, Pairs, Secret, SecretLines},
     plugin::{Chunk, Flushed, Output, Refusal},
     runtime::Tasks,
@@ -19,6 +19,8 @@ use crate::{
     },
 };
 
+choices! { Protocol: "loki" => Self::Loki, "jsonline" => Self::JsonLine }
+
 options! {
     /// Options of the output.
     pub struct VictoriaLogsOptions {
@@ -27,7 +29,7 @@ options! {
         "url" => url: Vec<String> = "",
         /// The way in: loki is strict about failures and sends what a stream's records share once; jsonline is for
         /// servers and proxies that take nothing else.
-        "protocol" => protocol: String = "loki",
+        "protocol" => protocol: Protocol = "loki",
         /// Fields that make up the stream, nested ones with dots.
         "stream_fields" => stream_fields: Names =
             "kubernetes.namespace_name,kubernetes.pod_name,kubernetes.container_name",
@@ -222,11 +224,6 @@ fn addresses(url: &[String]) -> Result<Vec<Address>, String> {
 }
 
 fn mapping(options: VictoriaLogsOptions) -> Result<Mapping, String> {
-    let protocol = match options.protocol.to_ascii_lowercase().as_str() {
-        "loki" => Protocol::Loki,
-        "jsonline" => Protocol::JsonLine,
-        _ => return Err(format!("protocol '{}' is neither loki nor jsonline", options.protocol)),
-    };
     let Pairs(extra_fields) = options.extra_fields;
     for (name, _) in &extra_fields {
         if name.len() > 128 || matches!(name.as_str(), "_msg" | "_time" | "_stream" | "_stream_id") {
@@ -236,7 +233,7 @@ fn mapping(options: VictoriaLogsOptions) -> Result<Mapping, String> {
         }
     }
     Ok(Mapping {
-        protocol,
+        protocol: options.protocol,
         extra_fields,
         stream_fields: options.stream_fields.0,
         message_fields: options.msg_field.0,

@@ -61,7 +61,9 @@ fn section(text: &mut String, kind: &str, name: &str, description: &str, specs: 
     text.push_str("| option | type | default | meaning |\n|---|---|---|---|\n");
     for spec in specs {
         let default = if spec.default.is_empty() { String::new() } else { format!("`{}`", spec.default) };
+        let words: Vec<String> = spec.words.iter().map(|word| format!("`{word}`")).collect();
+        let kind = if words.is_empty() { spec.kind.word().to_owned() } else { words.join(", ") };
         let doc = spec.doc.trim().replace('|', "\\|");
-        *text += &format!("| `{}` | {} | {default} | {doc} |\n", spec.key, spec.kind.word());
+        *text += &format!("| `{}` | {kind} | {default} | {doc} |\n", spec.key);
     }
 }

@@ -12,7 +12,7 @@ fn options_that_make_no_sense_are_refused_in_a_sentence() {
             vec![("url", "http://u:hunter2@a")],
             "url: address 1 holds a user: give it as http_user and http_passwd",
         ),
-        (vec![url, ("protocol", "es")], "protocol 'es' is neither loki nor jsonline"),
+        (vec![url, ("protocol", "es")], "option \'protocol\': 'es' is neither loki nor jsonline"),
         (vec![url, ("compress", "br")], "compress 'br' is none of zstd, gzip and none"),
         (vec![url, ("compress_level", "23")], "compress_level '23' is not from 1 to 22, which zstd knows"),
         (

@@ -28,7 +28,7 @@ fn the_request_says_what_the_server_must_know() {
     assert_eq!(request.path, "/insert/loki/api/v1/push");
     assert_eq!(
         request.query,
-        "_stream_fields=a%2Cb%2Ckubernetes.pod_name%2C%C3%BC%26%3F&disable_message_parsing=1"
+        "_stream_fields=a%20b%2Ckubernetes.pod_name%2C%C3%BC%26%3F&disable_message_parsing=1"
     );
     for (name, value) in [
         ("x-one", "1"),

@@ -6,6 +6,7 @@ use tracing::warn;
 
 use super::options::FieldOptions;
 use crate::{
+    choices,
     kube::metadata::{ExtraFields, LabelsFormat, Layout, Naming, Renames, Select},
     options::{Kind, Value},
     record::splice::treatment::Existing,
@@ -89,31 +90,9 @@ fn select(key: &str, is_on: bool, allow: &[String], deny: &[String]) -> Option<S
     None
 }
 
-impl Value for LabelsFormat {
-    const KIND: Kind = Kind::Text;
+choices! { LabelsFormat: "map" => Self::Map, "flat" => Self::Flat, "text" => Self::Text }
 
-    fn parse(text: &str) -> Result<Self, String> {
-        match text {
-            "map" => Ok(Self::Map),
-            "flat" => Ok(Self::Flat),
-            "text" => Ok(Self::Text),
-            _ => Err("is none of map, flat and text".into()),
-        }
-    }
-}
-
-impl Value for Existing {
-    const KIND: Kind = Kind::Text;
-
-    fn parse(text: &str) -> Result<Self, String> {
-        match text {
-            "replace" => Ok(Self::Replace),
-            "keep" => Ok(Self::Keep),
-            "merge" => Ok(Self::Merge),
-            _ => Err("is none of replace, keep and merge".into()),
-        }
-    }
-}
+choices! { Existing: "replace" => Self::Replace, "keep" => Self::Keep, "merge" => Self::Merge }
 
 impl Value for Renames {
     const KIND: Kind = Kind::List;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::options::LineOptions;
 use crate::{
-    options::{self, Kind},
+    choices,
     record::{
         fields::severity::Severity,
         splice::{
@@ -37,16 +37,6 @@ impl LineOptions {
     }
 }
 
-impl options::Value for Format {
-    const KIND: Kind = Kind::Text;
-
-    fn parse(text: &str) -> Result<Self, String> {
-        match text {
-            "json" => Ok(Self::Json),
-            "logfmt" => Ok(Self::Logfmt),
-            "klog" => Ok(Self::Klog),
-            "auto" => Ok(Self::Auto),
-            _ => Err("is none of json, logfmt, klog and auto".into()),
-        }
-    }
+choices! {
+    Format: "json" => Self::Json, "logfmt" => Self::Logfmt, "klog" => Self::Klog, "auto" => Self::Auto
 }

@@ -6,6 +6,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use crate::{
+    choices,
     kube::metadata::{LabelsFormat, Renames},
     option_groups, options,
     options::{Secret, Size},
@@ -331,17 +332,7 @@ pub enum Scope {
     Cluster,
 }
 
-impl options::Value for Scope {
-    const KIND: options::Kind = options::Kind::Text;
-
-    fn parse(text: &str) -> Result<Self, String> {
-        match text {
-            "node" => Ok(Self::Node),
-            "cluster" => Ok(Self::Cluster),
-            _ => Err("is neither node nor cluster".into()),
-        }
-    }
-}
+choices! { Scope: "node" => Self::Node, "cluster" => Self::Cluster }
 
 /// The fields that may hold the line, best first.
 #[derive(Debug, Clone, PartialEq, Eq)]
