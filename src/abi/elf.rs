@@ -30,9 +30,12 @@ pub(super) fn symbol_size(name: &CStr) -> Option<usize> {
 /// The beginning of the loaded object that an address lies in; none where it lies in none.
 pub(super) fn object_of(address: usize) -> Option<usize> {
     let mut info = MaybeUninit::<libc::Dl_info>::uninit();
-    // SAFETY: dladdr compares the address with those of the loaded objects, and writes a Dl_info of ours.
-    let found = unsafe { libc::dladdr(ptr::without_provenance(address), info.as_mut_ptr()) };
-    // SAFETY: dladdr succeeded: it wrote all of it.
+    let mut entry: *mut libc::c_void = ptr::null_mut();
+    // SAFETY: dladdr1 compares the address with those of the loaded objects, and writes a Dl_info and a pointer of ours.
+    let found = unsafe {
+        dladdr1(ptr::without_provenance(address), info.as_mut_ptr(), &raw mut entry, RTLD_DL_SYMENT)
+    };
+    // SAFETY: dladdr1 succeeded: it wrote all of it.
     (found != 0).then(|| unsafe { info.assume_init() }.dli_fbase.addr())
 }
 

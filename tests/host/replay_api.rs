@@ -25,7 +25,8 @@ fn line_1_all_cases_of_the_built_in_filter_pass_through_every_host_with_metadata
     let settings = [
         "kube_meta_preload_cache_dir=".into(),
         format!("kube_url={url}"),
-        "kube_node_name=node-1".into(),
+        // The node of all pods in the files that have one.
+        "kube_node_name=ip-10-49-18-80.eu-west-1.compute.internal".into(),
         // A kubelet speaks TLS, and this server is none.
         "use_kubelet=false".into(),
     ];
@@ -35,7 +36,7 @@ fn line_1_all_cases_of_the_built_in_filter_pass_through_every_host_with_metadata
 }
 
 /// What the files of the cases hold, as an API server lists it. The scripted API server gives each object a uid, sorts
-/// keys and minds the node; these objects have neither uid nor node, and owner references come in an order of their own.
+/// keys and minds the node; these objects have no uid, some have no node, and owner references come in an order of their own.
 struct Lists {
     pods: String,
     namespaces: String,
