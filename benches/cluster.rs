@@ -127,11 +127,11 @@ fn changes(pods: usize) {
         .map(|number| Pod { ip: Some(format!("10.9.{number}.1").into()), ..pod(number * 7 % pods) })
         .collect();
     let started = busy();
-    changed.into_iter().for_each(|pod| writer.apply(pod));
+    changed.into_iter().for_each(|pod| writer.pods().apply(pod));
     let apply = (busy() - started) / CHANGES as u32;
     let mut checked = Duration::ZERO;
     for round in 0..100 {
-        writer.apply(Pod { ip: Some(format!("10.8.{round}.1").into()), ..pod(pods - 1) });
+        writer.pods().apply(Pod { ip: Some(format!("10.8.{round}.1").into()), ..pod(pods - 1) });
         let started = busy();
         resolve_all();
         checked += busy() - started;
@@ -213,9 +213,9 @@ fn config() -> store::Config {
 
 fn known(pods: usize) -> (Writer, Store) {
     let (writer, store) = store::channel(config());
-    writer.begin_list();
-    (0..pods).for_each(|number| writer.apply(pod(number)));
-    writer.end_list();
+    writer.pods().begin();
+    (0..pods).for_each(|number| writer.pods().apply(pod(number)));
+    writer.pods().end();
     (writer, store)
 }
 

@@ -55,9 +55,9 @@ fn known(pods: usize) -> Store {
         ..Default::default()
     };
     let (writer, store) = store::channel(config);
-    writer.begin_list();
-    (0..pods).for_each(|number| writer.apply(pod(number)));
-    writer.end_list();
+    writer.pods().begin();
+    (0..pods).for_each(|number| writer.pods().apply(pod(number)));
+    writer.pods().end();
     store
 }
 
@@ -199,16 +199,16 @@ fn apply_a_changed_pod_among_10_000(bencher: Bencher<'_, '_>) {
         ..Default::default()
     };
     let (writer, _store) = store::channel(config);
-    writer.begin_list();
-    (0..10_000).for_each(|number| writer.apply(pod(number)));
-    writer.end_list();
+    writer.pods().begin();
+    (0..10_000).for_each(|number| writer.pods().apply(pod(number)));
+    writer.pods().end();
     let mut ip = 0;
     bencher
         .with_inputs(|| {
             ip += 1;
             Pod { ip: Some(format!("10.0.0.{ip}").into()), ..pod(77) }
         })
-        .bench_local_values(|pod| writer.apply(pod));
+        .bench_local_values(|pod| writer.pods().apply(pod));
 }
 
 #[divan::bench(sample_count = 10)]
@@ -221,9 +221,9 @@ fn known_pods(bencher: Bencher<'_, '_>) {
             ..Default::default()
         };
         let (writer, store) = store::channel(config);
-        writer.begin_list();
-        pods.iter().for_each(|pod| writer.apply(serde_json::from_str(pod).unwrap()));
-        writer.end_list();
+        writer.pods().begin();
+        pods.iter().for_each(|pod| writer.pods().apply(serde_json::from_str(pod).unwrap()));
+        writer.pods().end();
         let resolver = resolver(store);
         (0..1000).for_each(|number| drop(resolver.resolve(tag(number).as_bytes())));
         resolver

@@ -137,9 +137,9 @@ impl Enrichment {
             unshown: Default::default(),
         };
         let (writer, store) = store::channel(config);
-        writer.begin_list();
-        writer.apply(serde_json::from_str(&varied::pod_json(0, "node-1")).unwrap());
-        writer.end_list();
+        writer.pods().begin();
+        writer.pods().apply(serde_json::from_str(&varied::pod_json(0, "node-1")).unwrap());
+        writer.pods().end();
         let form = TagForm::Kubelet("kube.var.log.containers.".into());
         let limits = Limits { line: 2 << 20, age: std::time::Duration::from_secs(30), total: 32 << 20 };
         Self {

@@ -4,10 +4,11 @@
 //! # A record's journey
 //!
 //! 1. The host's `tail` reads a container's line and calls the filter's table, which [`abi`] filled.
-//! 2. `abi` runs the callback under its guard and calls [`plugins::filter_kube`].
-//! 3. [`kube::store`] gives the pod's metadata, encoded beforehand, from one snapshot; [`kube::watch`] keeps it.
-//! 4. [`record`] walks the chunk and splices that metadata into each event.
-//! 5. At flush, `abi` hands the chunk to a thread of ours, which calls [`plugins::out_victorialogs`].
+//! 2. `abi` runs the callback, stops any panic of ours, and calls [`plugins::filter_kube`].
+//! 3. [`kube::origin`] tells the container by the tag; [`kube::enrich`] finds its pod in [`kube::store`], which
+//!    [`kube::watch`] keeps in step with the API server, and has [`kube::metadata`] encode it, once per change.
+//! 4. [`record`] walks the chunk and splices those bytes into each event.
+//! 5. At flush, `abi` hands the chunk to a thread of the output's own, which calls [`plugins::out_victorialogs`].
 //! 6. [`victorialogs`] groups by stream, encodes, compresses, sends, and answers what became of the chunk.
 //!
 //! Kubernetes Events come by [`events`] through [`plugins::in_kube_events`].
@@ -23,7 +24,7 @@
 //!
 //! Knowledge flows `abi -> plugin <- plugins -> {record, kube, events, victorialogs}`: the domain knows no host, and
 //! `abi` knows no Kubernetes. What the domain's parts have in common is in [`runtime`] and, private, in `http`,
-//! `metrics`, `pace`, `sqlite`, `tls`, `token` and `stamp`.
+//! `metrics`, `pace`, `secret`, `sqlite`, `tls`, `token` and `stamp`.
 
 #[expect(unsafe_code, reason = "the host's C interface: the one place for it")]
 pub mod abi;

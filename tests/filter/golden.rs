@@ -8,7 +8,7 @@
 use std::{collections::HashMap, env, fs, path::Path};
 
 use flb_kube::{
-    kube::Verbatim,
+    kube::Msgpack,
     record::msgpack::{
         reader::{Map, text},
         write,
@@ -39,7 +39,7 @@ fn cases(folder: &Path) -> Vec<Case> {
 fn events(log: &Path) -> Vec<u8> {
     let mut chunk = Vec::new();
     for line in fs::read_to_string(log).unwrap().lines() {
-        let line: Verbatim = serde_json::from_str(line).unwrap();
+        let line: Msgpack = serde_json::from_str(line).unwrap();
         let map = Map::of(line.bytes()).unwrap();
         let time: Timestamp =
             std::str::from_utf8(text(map.get(b"time").unwrap()).unwrap()).unwrap().parse().unwrap();

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, env, ops::Deref, path::PathBuf, sync::Arc};
 
 use flb_kube::{
-    kube::Verbatim,
+    kube::Msgpack,
     options::Options,
     plugin::{Chunk, Filter, Filtered, Host, Parsed, Parser, Parsers, Refusal},
     plugins::filter_kube::{KubeFilter, KubeOptions},
@@ -70,7 +70,7 @@ impl Parser for FileParser {
                 regex.capture_names().flatten().filter_map(group).collect()
             }
             None => {
-                let read: Verbatim = serde_json::from_slice(line).ok()?;
+                let read: Msgpack = serde_json::from_slice(line).ok()?;
                 let map = Map::of(read.bytes())?;
                 map.pairs().map(|pair| (pair.key.to_vec(), pair.value.to_vec())).collect()
             }
@@ -166,7 +166,7 @@ pub fn chunk(records: &[Value]) -> Vec<u8> {
         chunk.extend_from_slice(&(TIME.0 as u32).to_be_bytes());
         chunk.extend_from_slice(&TIME.1.to_be_bytes());
         chunk.extend_from_slice(&[0x81, 0xa1, b'n', number as u8 & 0x7f]);
-        let record: Verbatim = serde_json::from_str(&record.to_string()).expect("JSON");
+        let record: Msgpack = serde_json::from_str(&record.to_string()).expect("JSON");
         chunk.extend_from_slice(record.bytes());
     }
     chunk

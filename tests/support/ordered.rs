@@ -1,11 +1,11 @@
 //! JSON whose keys keep their order, as msgpack values.
 
-use flb_kube::kube::Verbatim;
+use flb_kube::kube::Msgpack;
 use rmpv::Value;
 
 /// Reads JSON.
 pub fn read(text: &str) -> Value {
-    let read: Verbatim = serde_json::from_str(text).expect("JSON");
+    let read: Msgpack = serde_json::from_str(text).expect("JSON");
     rmpv::decode::read_value(&mut read.bytes()).expect("msgpack")
 }
 

@@ -29,8 +29,8 @@ use crate::{
             aws::{Service, Services},
         },
         object::{
-            node::NodeMeta,
-            pod::{Namespace, Pod},
+            labelled::{Namespace, NodeMeta},
+            pod::Pod,
         },
         origin::{
             container_ref::{ContainerRef, TagParser},

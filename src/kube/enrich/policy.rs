@@ -17,7 +17,8 @@ use crate::{
     kube::{
         object::{
             annotations::{PREFIX, Request, Rules},
-            pod::{Namespace, Pod},
+            labelled::Namespace,
+            pod::Pod,
         },
         origin::container_ref::ContainerRef,
     },

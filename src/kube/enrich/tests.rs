@@ -11,8 +11,8 @@ use crate::{
 fn known() -> (Writer, Resolver) {
     let (writer, store) =
         channel(Config { delete_grace: Duration::from_secs(60), namespaces: false, ..Default::default() });
-    writer.begin_list();
-    writer.end_list();
+    writer.pods().begin();
+    writer.pods().end();
     let form = TagForm::Kubelet("kube.".into());
     (writer, Resolver::new(form, Layout::default(), Preload::default(), Some(store)))
 }
@@ -33,18 +33,18 @@ fn has(treatment: &Treatment, text: &str) -> bool {
 #[test]
 fn a_change_of_the_pod_shows_in_the_next_chunk() {
     let (writer, resolver) = known();
-    writer.apply(pod("web", "before"));
+    writer.pods().apply(pod("web", "before"));
     assert!(has(&resolver.resolve(&tag("web")).unwrap(), "before"));
-    writer.apply(pod("web", "after"));
+    writer.pods().apply(pod("web", "after"));
     assert!(has(&resolver.resolve(&tag("web")).unwrap(), "after"));
 }
 
 #[test]
 fn a_change_of_another_pod_costs_no_new_encoding() {
     let (writer, resolver) = known();
-    writer.apply(pod("web", "a"));
+    writer.pods().apply(pod("web", "a"));
     let before = resolver.resolve(&tag("web")).unwrap();
-    writer.apply(pod("other", "a"));
+    writer.pods().apply(pod("other", "a"));
     assert!(Arc::ptr_eq(&before, &resolver.resolve(&tag("web")).unwrap()));
 }
 
@@ -55,7 +55,7 @@ fn a_file_about_another_run_of_the_pod_does_not_hide_what_the_watch_knows() {
     std::fs::write(folder.path().join("shop_web.meta"), other).unwrap();
     let (writer, mut resolver) = known();
     resolver.preload = Preload::read(folder.path()).unwrap();
-    writer.apply(pod("web", "watched"));
+    writer.pods().apply(pod("web", "watched"));
     assert!(has(&resolver.resolve(&tag("web")).unwrap(), "watched"));
 }
 
@@ -155,11 +155,11 @@ fn obeying() -> (Writer, Resolver) {
 #[test]
 fn the_last_lines_of_a_pod_keep_its_metadata_when_another_takes_its_name() {
     let (writer, resolver) = obeying();
-    writer.apply(run("u1", &[(A, 0)], serde_json::json!({})));
-    writer.delete("shop", "db-0", "u1");
+    writer.pods().apply(run("u1", &[(A, 0)], serde_json::json!({})));
+    writer.pods().delete(&run("u1", &[(A, 0)], serde_json::json!({})));
     // Before its first status, and after it.
     for status in [&[][..], &[(B, 0)]] {
-        writer.apply(run("u2", status, excluded()));
+        writer.pods().apply(run("u2", status, excluded()));
         let old = resolver.resolve(&link(A)).unwrap();
         assert!(has(&old, "u1") && has(&old, "db:u1") && !old.drops_all());
         let new = resolver.resolve(&link(B)).unwrap();
@@ -170,8 +170,8 @@ fn the_last_lines_of_a_pod_keep_its_metadata_when_another_takes_its_name() {
 #[test]
 fn names_and_an_id_in_a_record_mean_the_pod_of_that_id() {
     let (writer, resolver) = known();
-    writer.apply(run("u1", &[(A, 0)], serde_json::json!({})));
-    writer.apply(run("u2", &[(B, 0)], serde_json::json!({})));
+    writer.pods().apply(run("u1", &[(A, 0)], serde_json::json!({})));
+    writer.pods().apply(run("u2", &[(B, 0)], serde_json::json!({})));
     let named = |id: &str| {
         Some(ContainerRef {
             pod: "db-0".into(),
@@ -193,7 +193,7 @@ async fn a_pod_that_is_not_watched_is_asked_for_again_when_no_run_of_it_has_the_
         let (writer, resolver) = obeying();
         if is_polled {
             writer.is_polled();
-            writer.apply(run("u1", &[(A, 0)], excluded()));
+            writer.pods().apply(run("u1", &[(A, 0)], excluded()));
         } else {
             assert!(!resolver.resolve(&link(A)).unwrap().is_known);
             writer.found(&writer.next_lookup().await, run("u1", &[(A, 0)], excluded()));
@@ -206,7 +206,7 @@ async fn a_pod_that_is_not_watched_is_asked_for_again_when_no_run_of_it_has_the_
         );
         let request = writer.next_lookup().await;
         match is_polled {
-            true => writer.apply(run("u2", &[(B, 0)], serde_json::json!({}))),
+            true => writer.pods().apply(run("u2", &[(B, 0)], serde_json::json!({}))),
             false => writer.found(&request, run("u2", &[(B, 0)], serde_json::json!({}))),
         }
         assert!(has(&resolver.resolve(&link(B)).unwrap(), "db:u2"));
@@ -228,7 +228,7 @@ async fn a_pod_that_is_still_the_same_when_asked_for_again_has_a_new_run() {
 #[test]
 fn a_new_run_of_a_watched_pod_is_its_own_at_once_but_for_what_is_of_another_run() {
     let (writer, resolver) = known();
-    writer.apply(run("u1", &[(A, 3)], serde_json::json!({})));
+    writer.pods().apply(run("u1", &[(A, 3)], serde_json::json!({})));
     let treatment = resolver.resolve(&link(B)).unwrap();
     assert!(treatment.is_known && has(&treatment, "u1") && !has(&treatment, "container_image"));
 }
@@ -239,7 +239,7 @@ fn earlier_runs_of_a_crash_loop_have_their_image_and_their_count() {
     resolver.layout.extra.restart_count = true;
     let ids = ["c", "d", "e"].map(|letter| letter.repeat(64));
     for (restarts, id) in ids.iter().enumerate() {
-        writer.apply(run("u1", &[(id, restarts as u32)], serde_json::json!({})));
+        writer.pods().apply(run("u1", &[(id, restarts as u32)], serde_json::json!({})));
     }
     for (restarts, id) in ids.iter().enumerate() {
         let treatment = resolver.resolve(&link(id)).unwrap();
@@ -253,7 +253,7 @@ fn earlier_runs_of_a_crash_loop_have_their_image_and_their_count() {
 fn an_unknown_pod_never_replaces_metadata_that_a_record_has() {
     let (writer, resolver) = known();
     assert_eq!(resolver.resolve(&tag("web")).unwrap().existing, Existing::Keep);
-    writer.apply(pod("web", "here"));
+    writer.pods().apply(pod("web", "here"));
     assert_eq!(resolver.resolve(&tag("web")).unwrap().existing, Existing::Replace);
 }
 
@@ -265,11 +265,11 @@ fn a_name_that_was_cut_means_no_pod_before_the_first_list_is_complete() {
     let resolver = Resolver::new(form, Layout::default(), Preload::default(), Some(store));
     let name = "p".repeat(252);
     let cut = format!("kube.var.log.containers.{}.log", &name[..251]).into_bytes();
-    writer.apply(pod(&name, "early"));
+    writer.pods().apply(pod(&name, "early"));
     assert!(resolver.resolve(&cut).is_none());
-    writer.begin_list();
-    writer.apply(pod(&name, "early"));
-    writer.end_list();
+    writer.pods().begin();
+    writer.pods().apply(pod(&name, "early"));
+    writer.pods().end();
     assert!(has(&resolver.resolve(&cut).unwrap(), "early"));
 }
 
@@ -277,7 +277,7 @@ fn a_name_that_was_cut_means_no_pod_before_the_first_list_is_complete() {
 fn names_that_are_not_used_any_more_are_forgotten_with_what_they_hold() {
     let (writer, resolver) = known();
     for n in 0..100 {
-        writer.apply(pod(&format!("job-{n}"), "done"));
+        writer.pods().apply(pod(&format!("job-{n}"), "done"));
         resolver.resolve(&tag(&format!("job-{n}")));
     }
     let busy = tag("job-0");

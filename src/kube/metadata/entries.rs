@@ -9,7 +9,7 @@ use super::{
     layout::Layout,
     select::{Entry, Naming, Select, entries},
 };
-use crate::{kube::object::msgpack::Verbatim, record::msgpack::reader::Map};
+use crate::{kube::object::msgpack::Msgpack, record::msgpack::reader::Map};
 
 /// The maps that a layout asks for, as far as they are known.
 #[derive(Default)]
@@ -25,7 +25,7 @@ pub(super) struct Maps<'a> {
 impl<'a> Maps<'a> {
     pub(super) fn choose(layout: &'a Layout, known: Known<'a>) -> Self {
         let choose =
-            |select: &Option<Select>, map: Option<&'a Verbatim>| shown(select.as_ref()?, map?, &layout.names);
+            |select: &Option<Select>, map: Option<&'a Msgpack>| shown(select.as_ref()?, map?, &layout.names);
         let (pod, namespace, node) = (known.pod, known.namespace, known.node);
         Self {
             labels: choose(&layout.labels, pod.and_then(|pod| pod.labels.as_ref())),
@@ -82,7 +82,7 @@ impl<'a> Maps<'a> {
 }
 
 /// What is no map, or has nothing that is taken, is not shown; what was empty is, as the built-in filter shows it.
-fn shown<'a>(select: &Select, map: &'a Verbatim, names: &'a Naming) -> Option<Vec<Entry<'a>>> {
+fn shown<'a>(select: &Select, map: &'a Msgpack, names: &'a Naming) -> Option<Vec<Entry<'a>>> {
     let map = Map::of(map.bytes())?;
     Some(entries(map, select, names)).filter(|entries| map.len == 0 || !entries.is_empty())
 }

@@ -5,8 +5,8 @@
 use crate::kube::{
     metadata::aws::{Service, Services},
     object::{
-        node::NodeMeta,
-        pod::{Namespace, Pod},
+        labelled::{Namespace, NodeMeta},
+        pod::Pod,
     },
 };
 

@@ -4,7 +4,7 @@
 
 use super::{layout::LabelsFormat, select::Entry};
 use crate::{
-    kube::object::msgpack::Verbatim,
+    kube::object::msgpack::Msgpack,
     record::msgpack::{reader::text, write},
 };
 
@@ -55,7 +55,7 @@ impl MapWriter {
         write::bool(self.key(key), flag);
     }
 
-    pub(super) fn value(&mut self, key: &str, value: Option<&Verbatim>) {
+    pub(super) fn value(&mut self, key: &str, value: Option<&Msgpack>) {
         if let Some(value) = value {
             self.key(key).extend_from_slice(value.bytes());
         }

@@ -31,7 +31,7 @@ use crate::{
     kube::{
         metadata::aws::{Service, Services},
         object::{
-            msgpack::Verbatim,
+            msgpack::Msgpack,
             pod::{Container, Pod},
             workload::Workload,
         },
@@ -215,7 +215,7 @@ fn namespace_alone(layout: &Layout, origin: &ContainerRef, maps: &Maps<'_>) -> V
 }
 
 fn workload(pod: &Pod) -> Option<Workload<'_>> {
-    let labels = pod.labels.as_ref().map(Verbatim::bytes);
+    let labels = pod.labels.as_ref().map(Msgpack::bytes);
     Workload::of(pod.owner_references.as_ref()?.bytes(), labels, pod.created.map(Timestamp::as_second))
 }
 

@@ -142,14 +142,14 @@ pub(super) fn entries<'a>(map: Map<'a>, select: &Select, names: &'a Naming) -> V
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kube::Verbatim;
+    use crate::kube::Msgpack;
 
     fn list(names: &[&str]) -> Vec<String> {
         names.iter().map(|name| (*name).to_owned()).collect()
     }
 
     fn chosen(json: &str, select: &Select, names: &Naming) -> Vec<String> {
-        let map: Verbatim = serde_json::from_str(json).unwrap();
+        let map: Msgpack = serde_json::from_str(json).unwrap();
         let entries = entries(Map::of(map.bytes()).unwrap(), select, names);
         let shown = |entry: &Entry<'_>| {
             let value = text(entry.value).unwrap_or(b"?");

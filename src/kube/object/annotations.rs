@@ -4,7 +4,7 @@
 //! container counts before one that names none, in whatever order they come; of one that is not understood the name is
 //! kept, for a warning.
 
-use super::msgpack::Verbatim;
+use super::msgpack::Msgpack;
 use crate::record::{
     msgpack::reader::{Map, text},
     splice::treatment::Streams,
@@ -42,7 +42,7 @@ enum Stream {
 
 impl Rules {
     /// Those of `annotations`, if there are any.
-    pub fn of(annotations: Option<&Verbatim>) -> Option<Box<Self>> {
+    pub fn of(annotations: Option<&Msgpack>) -> Option<Box<Self>> {
         let annotations = annotations.filter(|annotations| annotations.contains(PREFIX))?;
         let (mut rules, mut misspelt) = (Vec::new(), Vec::new());
         for pair in Map::of(annotations.bytes())?.pairs() {

@@ -3,8 +3,9 @@
 //! Serves `store`, `watch` and `metadata`. Invariant: a field that is absent or null is nothing, never an error.
 
 pub mod annotations;
+pub mod labelled;
+pub mod meta;
 pub(crate) mod msgpack;
-pub mod node;
 pub mod pod;
 mod status;
 pub mod workload;

@@ -14,9 +14,9 @@ use crate::record::msgpack::write;
 
 /// One value, as msgpack.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Verbatim(Box<[u8]>);
+pub struct Msgpack(Box<[u8]>);
 
-impl Verbatim {
+impl Msgpack {
     /// The msgpack.
     pub fn bytes(&self) -> &[u8] {
         &self.0
@@ -28,7 +28,7 @@ impl Verbatim {
     }
 }
 
-impl<'de> Deserialize<'de> for Verbatim {
+impl<'de> Deserialize<'de> for Msgpack {
     fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
         let mut bytes = Vec::new();
         Append(&mut bytes).deserialize(input)?;
@@ -121,7 +121,7 @@ mod tests {
     #[test]
     fn json_becomes_msgpack_in_its_own_order() {
         let json = r#"{"z":[1,-2,2.5,null,true],"a":{"k":"v"},"big":18446744073709551615}"#;
-        let value: Verbatim = serde_json::from_str(json).unwrap();
+        let value: Msgpack = serde_json::from_str(json).unwrap();
         let read = rmpv::decode::read_value(&mut value.bytes()).unwrap();
         assert_eq!(
             read.to_string(),

@@ -8,25 +8,16 @@ use serde::Deserialize;
 
 pub use super::status::{Kind, Phase};
 use crate::{
-    kube::object::{annotations::Rules, msgpack::Verbatim},
+    kube::object::{
+        annotations::Rules,
+        meta::{Meta, Object, WireMeta},
+        msgpack::Msgpack,
+    },
     record::msgpack::reader::Map,
 };
 
 /// The annotation of a pod that a kubelet runs from a file.
 const MIRROR: &[u8] = b"kubernetes.io/config.mirror";
-
-/// What names an object.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Meta {
-    /// Its name.
-    pub name: Option<Box<str>>,
-    /// Its namespace, if it lives in one.
-    pub namespace: Option<Box<str>>,
-    /// Its uid.
-    pub uid: Option<Box<str>>,
-    /// Which state of it this is; the store keeps none.
-    pub resource_version: Option<Box<str>>,
-}
 
 /// A pod. There may be tens of thousands: texts carry no room to grow.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -35,13 +26,13 @@ pub struct Pod {
     /// What names it.
     pub meta: Meta,
     /// Labels, in the API's order.
-    pub labels: Option<Verbatim>,
+    pub labels: Option<Msgpack>,
     /// Annotations, in the API's order.
-    pub annotations: Option<Verbatim>,
+    pub annotations: Option<Msgpack>,
     /// What the annotations ask for.
     pub rules: Option<Box<Rules>>,
     /// Owner references.
-    pub owner_references: Option<Verbatim>,
+    pub owner_references: Option<Msgpack>,
     /// The node that it runs on.
     pub node: Option<Box<str>>,
     /// Its address.
@@ -64,6 +55,18 @@ impl Pod {
     /// All its addresses.
     pub fn ips(&self) -> impl Iterator<Item = &str> {
         self.ip.as_deref().into_iter().chain(self.other_ips.iter().map(|ip| &**ip))
+    }
+}
+
+impl Object for Pod {
+    const RESOURCE: &'static str = "pods";
+
+    fn meta(&self) -> &Meta {
+        &self.meta
+    }
+
+    fn meta_mut(&mut self) -> &mut Meta {
+        &mut self.meta
     }
 }
 
@@ -93,45 +96,12 @@ impl Container {
     }
 }
 
-/// A namespace.
-#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
-#[serde(from = "WireNamespace")]
-pub struct Namespace {
-    /// What names it.
-    pub meta: Meta,
-    /// Labels, in the API's order.
-    pub labels: Option<Verbatim>,
-    /// Annotations, in the API's order.
-    pub annotations: Option<Verbatim>,
-    /// What the annotations ask for, of all its pods.
-    pub rules: Option<Box<Rules>>,
-}
-
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct WirePod {
     metadata: Option<WireMeta>,
     spec: Option<WireSpec>,
     status: Option<WireStatus>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct WireNamespace {
-    metadata: Option<WireMeta>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-pub(crate) struct WireMeta {
-    name: Option<Box<str>>,
-    namespace: Option<Box<str>>,
-    uid: Option<Box<str>>,
-    resource_version: Option<Box<str>>,
-    creation_timestamp: Option<Box<str>>,
-    pub(crate) labels: Option<Verbatim>,
-    pub(crate) annotations: Option<Verbatim>,
-    owner_references: Option<Verbatim>,
 }
 
 #[derive(Default, Deserialize)]
@@ -197,17 +167,6 @@ struct WireTerminated {
     container_id: Option<Box<str>>,
 }
 
-impl WireMeta {
-    pub(crate) fn names(&mut self) -> Meta {
-        Meta {
-            name: self.name.take(),
-            namespace: self.namespace.take(),
-            uid: self.uid.take(),
-            resource_version: self.resource_version.take(),
-        }
-    }
-}
-
 impl From<WirePod> for Pod {
     fn from(wire: WirePod) -> Self {
         let mut meta = wire.metadata.unwrap_or_default();
@@ -250,18 +209,6 @@ impl From<WirePod> for Pod {
             phase: status.phase.as_deref().and_then(Phase::parse),
             containers: containers.into(),
             is_mirror,
-        }
-    }
-}
-
-impl From<WireNamespace> for Namespace {
-    fn from(wire: WireNamespace) -> Self {
-        let mut meta = wire.metadata.unwrap_or_default();
-        Self {
-            meta: meta.names(),
-            labels: meta.labels,
-            rules: Rules::of(meta.annotations.as_ref()),
-            annotations: meta.annotations,
         }
     }
 }

@@ -86,11 +86,11 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::kube::Verbatim;
+    use crate::kube::Msgpack;
 
     fn workload(owners: Value, labels: Value) -> Option<(String, String)> {
         let [owners, labels] =
-            [owners, labels].map(|value| serde_json::from_value::<Verbatim>(value).unwrap());
+            [owners, labels].map(|value| serde_json::from_value::<Msgpack>(value).unwrap());
         let found = Workload::of(owners.bytes(), Some(labels.bytes()), None)?;
         Some((found.kind.to_owned(), found.name.to_owned()))
     }
@@ -133,7 +133,7 @@ mod tests {
     fn a_job_is_its_cron_jobs_only_where_the_minute_is_shortly_before_its_pods_creation() {
         let kind = |name: &str, created: i64| {
             let owners = json!([{"kind": "Job", "name": name}]);
-            let owners = serde_json::from_value::<Verbatim>(owners).unwrap();
+            let owners = serde_json::from_value::<Msgpack>(owners).unwrap();
             let found = Workload::of(owners.bytes(), None, Some(created)).unwrap();
             format!("{}/{}", found.kind, found.name)
         };

@@ -3,12 +3,12 @@
 //! Serves the watch through [`Writer`] and filters through [`Store`]; see [`channel`]. Invariants: a reader never
 //! waits; a list shows when it is complete; a deleted pod stays for the grace time, through a new list too.
 
-mod around;
 pub mod disk;
 mod id_index;
 mod lookup_queue;
 mod lookups;
 pub mod preload;
+pub mod section;
 mod table;
 
 use std::{
@@ -25,8 +25,8 @@ use tokio::sync::watch;
 pub use crate::kube::store::lookup_queue::{LookupFor, LookupRequest};
 use crate::kube::{
     object::{
-        node::NodeMeta,
-        pod::{Namespace, Pod},
+        labelled::{Namespace, NodeMeta},
+        pod::Pod,
     },
     store::{id_index::Ids, lookup_queue::LookupQueue, table::Table},
 };
@@ -64,9 +64,8 @@ impl Unshown {
         parts.iter().all(|(own, other)| !own || *other)
     }
 
-    /// A pod without what is not kept of it: these parts, and its version, which moves with every heartbeat.
+    /// A pod without the parts that are not kept of it.
     fn strip(self, pod: &mut Pod) {
-        pod.meta.resource_version = None;
         if self.labels {
             pod.labels = None;
         }
@@ -115,7 +114,7 @@ struct Inner {
 
 /// Which first lists are not complete yet.
 #[derive(Debug, Clone, Copy)]
-struct Missing {
+pub(crate) struct Missing {
     pods: bool,
     namespaces: bool,
     nodes: bool,
@@ -272,29 +271,9 @@ impl Writer {
         self.0.polled.store(true, Ordering::Relaxed);
     }
 
-    /// A list of pods begins; an unfinished one is forgotten.
-    pub fn begin_list(&self) {
-        self.0.pods.begin();
-    }
-
-    /// A pod as listed, or as it is now.
-    pub fn apply(&self, mut pod: Pod) {
-        self.0.config.unshown.strip(&mut pod);
-        let Some(key) = pod_key(&pod) else { return };
-        self.keep_former(&key, &pod);
-        let ids = &self.0.ids;
-        let before = self.0.pods.get(&key);
-        let is_news = self.0.pods.put(&key, pod);
-        if is_news && let Some(pod) = self.0.pods.get(&key) {
-            ids.add(&key, &pod);
-            before.inspect(|before| ids.expire(before, Some(&pod), self.0.grace()));
-        }
-        self.0.changed(is_news);
-    }
-
-    /// A pod is listed and can't be read: what was known of it stays.
-    pub fn keep(&self, namespace: &str, name: &str) {
-        self.0.pods.keep(&key(namespace, name));
+    /// The first sync waits for nodes too.
+    pub fn await_nodes(&self) {
+        self.0.missing.send_if_modified(|missing| !std::mem::replace(&mut missing.nodes, true));
     }
 
     /// The pod whose name `pod` takes over stays for the grace time, by its uid.
@@ -337,27 +316,6 @@ impl Writer {
         self.keep_replaced(taken);
         self.0.ids.replace(&self.0.pods, self.0.grace());
         self.0.changed(true);
-    }
-
-    /// A pod is gone; one of the same name and another uid is not meant. An empty uid means any.
-    pub fn delete(&self, namespace: &str, name: &str, uid: &str) {
-        let until = self.0.grace();
-        self.0.pods.expire(&key(namespace, name), until, |pod| {
-            let is_it = uid.is_empty() || pod.meta.uid.as_deref() == Some(uid);
-            if is_it {
-                self.0.ids.expire(pod, None, until);
-            }
-            is_it
-        });
-    }
-
-    /// The list is complete: it replaces what was known.
-    pub fn end_list(&self) {
-        let replaced = self.0.pods.end(self.0.grace());
-        self.keep_replaced(replaced);
-        self.0.ids.replace(&self.0.pods, self.0.grace());
-        self.0.changed(true);
-        self.await_no_pods();
     }
 
     /// Forgets what is due. To be called every few seconds.

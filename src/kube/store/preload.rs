@@ -10,8 +10,8 @@ use serde::{Deserialize, de::DeserializeOwned};
 use tracing::warn;
 
 use crate::kube::object::{
-    node::NodeMeta,
-    pod::{Namespace, Pod},
+    labelled::{Namespace, NodeMeta},
+    pod::Pod,
 };
 
 /// What the files say.

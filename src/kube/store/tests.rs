@@ -6,8 +6,8 @@ const GRACE: Duration = Duration::from_secs(60);
 
 fn empty() -> (Writer, Store) {
     let (writer, store) = channel(Config { delete_grace: GRACE, namespaces: false, ..Default::default() });
-    writer.begin_list();
-    writer.end_list();
+    writer.pods().begin();
+    writer.pods().end();
     (writer, store)
 }
 
@@ -23,11 +23,11 @@ fn uid(store: &Store, name: &str) -> Option<Box<str>> {
 #[test]
 fn a_list_shows_when_it_is_complete() {
     let (writer, store) = channel(Config { delete_grace: GRACE, namespaces: false, ..Default::default() });
-    writer.begin_list();
-    writer.apply(pod("web", "1"));
+    writer.pods().begin();
+    writer.pods().apply(pod("web", "1"));
     assert_eq!(uid(&store, "web"), None);
     assert!(!store.is_synced());
-    writer.end_list();
+    writer.pods().end();
     assert_eq!(uid(&store, "web").as_deref(), Some("1"));
     assert!(store.is_synced());
 }
@@ -35,11 +35,11 @@ fn a_list_shows_when_it_is_complete() {
 #[test]
 fn a_list_that_broke_off_leaves_nothing_behind() {
     let (writer, store) = empty();
-    writer.begin_list();
-    writer.apply(pod("half", "1"));
-    writer.begin_list();
-    writer.apply(pod("web", "2"));
-    writer.end_list();
+    writer.pods().begin();
+    writer.pods().apply(pod("half", "1"));
+    writer.pods().begin();
+    writer.pods().apply(pod("web", "2"));
+    writer.pods().end();
     assert_eq!(uid(&store, "half"), None);
     assert_eq!(uid(&store, "web").as_deref(), Some("2"));
 }
@@ -47,12 +47,12 @@ fn a_list_that_broke_off_leaves_nothing_behind() {
 #[test]
 fn wanted_namespaces_belong_to_the_first_sync() {
     let (writer, store) = channel(Config { delete_grace: GRACE, namespaces: true, ..Default::default() });
-    writer.begin_list();
-    writer.end_list();
+    writer.pods().begin();
+    writer.pods().end();
     assert!(!store.is_synced());
-    writer.begin_namespace_list();
-    writer.apply_namespace(serde_json::from_str(r#"{"metadata":{"name":"shop"}}"#).unwrap());
-    writer.end_namespace_list();
+    writer.namespaces().begin();
+    writer.namespaces().apply(serde_json::from_str(r#"{"metadata":{"name":"shop"}}"#).unwrap());
+    writer.namespaces().end();
     assert!(store.is_synced());
     assert!(store.lookup_namespace("shop").is_some());
 }
@@ -60,10 +60,10 @@ fn wanted_namespaces_belong_to_the_first_sync() {
 #[test]
 fn a_deleted_pod_stays_for_the_grace_time_through_a_new_list() {
     let (writer, store) = empty();
-    writer.apply(pod("web", "1"));
-    writer.delete("shop", "web", "1");
-    writer.begin_list();
-    writer.end_list();
+    writer.pods().apply(pod("web", "1"));
+    writer.pods().delete(&pod("web", "1"));
+    writer.pods().begin();
+    writer.pods().end();
     writer.sweep(Instant::now() + GRACE / 2);
     assert_eq!(uid(&store, "web").as_deref(), Some("1"));
     writer.sweep(Instant::now() + GRACE);
@@ -73,9 +73,9 @@ fn a_deleted_pod_stays_for_the_grace_time_through_a_new_list() {
 #[test]
 fn a_pod_that_a_new_list_leaves_out_stays_for_the_grace_time() {
     let (writer, store) = empty();
-    writer.apply(pod("web", "1"));
-    writer.begin_list();
-    writer.end_list();
+    writer.pods().apply(pod("web", "1"));
+    writer.pods().begin();
+    writer.pods().end();
     assert_eq!(uid(&store, "web").as_deref(), Some("1"));
     writer.sweep(Instant::now() + GRACE);
     assert!(store.is_empty());
@@ -84,9 +84,9 @@ fn a_pod_that_a_new_list_leaves_out_stays_for_the_grace_time() {
 #[test]
 fn a_new_pod_takes_the_name_over_and_a_late_deletion_of_the_old_is_not_meant_for_it() {
     let (writer, store) = empty();
-    writer.apply(pod("web", "old"));
-    writer.apply(pod("web", "new"));
-    writer.delete("shop", "web", "old");
+    writer.pods().apply(pod("web", "old"));
+    writer.pods().apply(pod("web", "new"));
+    writer.pods().delete(&pod("web", "old"));
     writer.sweep(Instant::now() + 2 * GRACE);
     assert_eq!(uid(&store, "web").as_deref(), Some("new"));
 }
@@ -95,13 +95,13 @@ fn a_new_pod_takes_the_name_over_and_a_late_deletion_of_the_old_is_not_meant_for
 fn a_pod_whose_name_was_taken_over_stays_known_by_its_uid_for_the_grace_time() {
     for by_list in [false, true] {
         let (writer, store) = empty();
-        writer.apply(pod("web", "old"));
+        writer.pods().apply(pod("web", "old"));
         if by_list {
-            writer.begin_list();
+            writer.pods().begin();
         }
-        writer.apply(pod("web", "new"));
+        writer.pods().apply(pod("web", "new"));
         if by_list {
-            writer.end_list();
+            writer.pods().end();
         }
         let of = |uid| store.lookup_run("shop", "web", uid).and_then(|pod| pod.meta.uid.clone());
         assert_eq!(of(Some("old")).as_deref(), Some("old"));
@@ -119,14 +119,14 @@ fn before(pods: &[(&str, &str)]) -> Vec<Arc<Pod>> {
 #[test]
 fn pods_from_before_stay_until_the_first_list_and_those_that_it_leaves_out_for_the_grace_time() {
     let (writer, store) = channel(Config { delete_grace: GRACE, namespaces: false, ..Default::default() });
-    writer.begin_list();
+    writer.pods().begin();
     writer.adopt(&before(&[("web", "older"), ("web", "old"), ("gone", "1")]));
     writer.sweep(Instant::now() + 100 * GRACE);
     let of = |uid| store.lookup_run("shop", "web", uid).and_then(|pod| pod.meta.uid.clone());
     assert_eq!(of(Some("older")).as_deref(), Some("older"));
     assert_eq!(of(None).as_deref(), Some("old"));
-    writer.apply(pod("web", "new"));
-    writer.end_list();
+    writer.pods().apply(pod("web", "new"));
+    writer.pods().end();
     assert_eq!(of(None).as_deref(), Some("new"));
     assert!(store.is_synced());
     for known in ["older", "old", "new"] {
@@ -140,7 +140,7 @@ fn pods_from_before_stay_until_the_first_list_and_those_that_it_leaves_out_for_t
 #[test]
 fn pods_from_before_that_come_after_the_first_list_go_in_time_and_replace_nothing() {
     let (writer, store) = empty();
-    writer.apply(pod("web", "new"));
+    writer.pods().apply(pod("web", "new"));
     writer.adopt(&before(&[("web", "old"), ("gone", "1")]));
     assert_eq!(uid(&store, "web").as_deref(), Some("new"));
     let run = store.lookup_run("shop", "web", Some("old")).unwrap();
@@ -153,10 +153,10 @@ fn pods_from_before_that_come_after_the_first_list_go_in_time_and_replace_nothin
 #[test]
 fn pods_from_before_that_come_during_the_first_list_are_kept_by_their_uid_too() {
     let (writer, store) = channel(Config { delete_grace: GRACE, namespaces: false, ..Default::default() });
-    writer.begin_list();
-    writer.apply(pod("web", "new"));
+    writer.pods().begin();
+    writer.pods().apply(pod("web", "new"));
     writer.adopt(&before(&[("web", "old")]));
-    writer.end_list();
+    writer.pods().end();
     let of = |uid| store.lookup_run("shop", "web", uid).and_then(|pod| pod.meta.uid.clone());
     assert_eq!(of(Some("old")).as_deref(), Some("old"));
     assert_eq!(of(None).as_deref(), Some("new"));
@@ -168,10 +168,10 @@ fn pods_from_before_that_come_during_the_first_list_are_kept_by_their_uid_too() 
 fn the_beginning_of_a_name_leads_to_its_pod_also_after_another_had_the_name() {
     let (writer, store) = empty();
     let found = || store.lookup_only(|pod| pod.meta.name.as_deref().unwrap().starts_with("we"));
-    writer.apply(pod("web", "old"));
-    writer.apply(pod("web", "new"));
+    writer.pods().apply(pod("web", "old"));
+    writer.pods().apply(pod("web", "new"));
     assert_eq!(found().unwrap().meta.uid.as_deref(), Some("new"));
-    writer.apply(pod("web-1", "other"));
+    writer.pods().apply(pod("web-1", "other"));
     assert!(found().is_none());
 }
 
@@ -179,7 +179,7 @@ fn the_beginning_of_a_name_leads_to_its_pod_also_after_another_had_the_name() {
 async fn a_looked_up_pod_whose_name_another_has_is_looked_up_again_and_a_watched_one_is_not() {
     let (writer, store) = empty();
     let request = LookupRequest { namespace: "shop".into(), pod: "web".into(), named_by: LookupFor::Files };
-    writer.apply(pod("watched", "1"));
+    writer.pods().apply(pod("watched", "1"));
     store.request_refresh("shop", "watched", LookupFor::Files);
     writer.found(&request, pod("web", "old"));
     store.request_refresh("shop", "web", LookupFor::Files);
@@ -199,9 +199,9 @@ async fn a_looked_up_pod_whose_name_another_has_is_looked_up_again_and_a_watched
 #[test]
 fn a_pod_that_comes_back_is_no_longer_due() {
     let (writer, store) = empty();
-    writer.apply(pod("web", "1"));
-    writer.delete("shop", "web", "1");
-    writer.apply(pod("web", "1"));
+    writer.pods().apply(pod("web", "1"));
+    writer.pods().delete(&pod("web", "1"));
+    writer.pods().apply(pod("web", "1"));
     writer.sweep(Instant::now() + 2 * GRACE);
     assert_eq!(uid(&store, "web").as_deref(), Some("1"));
 }
@@ -214,13 +214,13 @@ fn what_records_do_not_show_does_not_move_the_generation() {
         pod.meta.resource_version = Some(version.into());
         pod
     };
-    writer.apply(version("1"));
+    writer.pods().apply(version("1"));
     let before = (store.generation(), store.lookup("shop", "web").unwrap());
-    writer.apply(version("2"));
+    writer.pods().apply(version("2"));
     assert_eq!(store.generation(), before.0);
-    writer.begin_list();
-    writer.apply(version("3"));
-    writer.end_list();
+    writer.pods().begin();
+    writer.pods().apply(version("3"));
+    writer.pods().end();
     assert!(Arc::ptr_eq(&before.1, &store.lookup("shop", "web").unwrap()));
 }
 
@@ -295,8 +295,8 @@ fn nothing_is_wished_for_before_the_first_list() {
 #[tokio::test]
 async fn namespaces_that_can_not_be_listed_keep_no_pod_from_being_looked_up() {
     let (writer, store) = channel(Config { delete_grace: GRACE, namespaces: true, ..Default::default() });
-    writer.begin_list();
-    writer.end_list();
+    writer.pods().begin();
+    writer.pods().end();
     store.missed("shop", "web", LookupFor::Files);
     assert_eq!(writer.next_lookup().await.pod, "web");
 }
@@ -305,7 +305,7 @@ async fn namespaces_that_can_not_be_listed_keep_no_pod_from_being_looked_up() {
 fn a_watched_pod_is_better_than_a_looked_up_one() {
     let (writer, store) = empty();
     let request = LookupRequest { namespace: "shop".into(), pod: "web".into(), named_by: LookupFor::Files };
-    writer.apply(pod("web", "watched"));
+    writer.pods().apply(pod("web", "watched"));
     writer.found(&request, pod("web", "looked up"));
     assert_eq!(uid(&store, "web").as_deref(), Some("watched"));
 }
@@ -322,7 +322,7 @@ fn a_looked_up_pod_is_forgotten_in_time() {
 #[test]
 fn readers_see_each_pod_while_others_change() {
     let (writer, store) = empty();
-    (0..500).for_each(|n| writer.apply(pod(&format!("web-{n}"), "1")));
+    (0..500).for_each(|n| writer.pods().apply(pod(&format!("web-{n}"), "1")));
     std::thread::scope(|scope| {
         let readers: Vec<_> = (0..3)
             .map(|_| {
@@ -333,9 +333,9 @@ fn readers_see_each_pod_while_others_change() {
                 })
             })
             .collect();
-        (0..500).for_each(|n| writer.apply(pod(&format!("web-{n}"), "2")));
-        (0..500).for_each(|n| writer.apply(pod(&format!("more-{n}"), "1")));
-        writer.apply(pod("end", "1"));
+        (0..500).for_each(|n| writer.pods().apply(pod(&format!("web-{n}"), "2")));
+        (0..500).for_each(|n| writer.pods().apply(pod(&format!("more-{n}"), "1")));
+        writer.pods().apply(pod("end", "1"));
         readers.into_iter().for_each(|reader| reader.join().unwrap());
     });
     assert_eq!(store.len(), 1501, "500 had their names taken over");
@@ -344,22 +344,24 @@ fn readers_see_each_pod_while_others_change() {
 #[test]
 fn nodes_belong_to_the_first_sync_if_wanted_until_they_come_or_are_refused() {
     let (writer, store) = empty();
-    writer.await_nodes(true);
+    writer.await_nodes();
     assert!(!store.is_synced());
-    writer.begin_node_list();
-    writer.apply_node(serde_json::from_str(r#"{"metadata":{"name":"n1","labels":{"zone":"z"}}}"#).unwrap());
+    writer.nodes().begin();
+    writer
+        .nodes()
+        .apply(serde_json::from_str(r#"{"metadata":{"name":"n1","labels":{"zone":"z"}}}"#).unwrap());
     let before = store.generation();
-    writer.end_node_list();
+    writer.nodes().end();
     assert!(store.is_synced());
     assert!(store.generation() > before);
     assert!(store.lookup_node("n1").unwrap().labels.is_some());
-    writer.delete_node("n1");
+    writer.nodes().delete(&serde_json::from_str(r#"{"metadata":{"name":"n1"}}"#).unwrap());
     writer.sweep(Instant::now() + GRACE);
     assert!(store.lookup_node("n1").is_none());
 
-    writer.await_nodes(true);
+    writer.await_nodes();
     assert!(!store.is_synced());
-    writer.await_nodes(false);
+    writer.nodes().await_none();
     assert!(store.is_synced());
 }
 
@@ -374,8 +376,8 @@ fn with_container(name: &str, uid: &str, id: &str) -> Pod {
 fn an_id_leads_to_the_pod_that_had_it_and_to_no_other_of_its_name() {
     let (writer, store) = empty();
     let found = |id: &str| store.lookup_id(id).and_then(|pod| pod.meta.uid.clone());
-    writer.apply(with_container("early", "u0", "c0"));
-    writer.apply(with_container("web", "u1", "c1"));
+    writer.pods().apply(with_container("early", "u0", "c0"));
+    writer.pods().apply(with_container("web", "u1", "c1"));
     assert_eq!(
         [found("c0"), found("c1"), found("u1")],
         [Some("u0".into()), Some("u1".into()), Some("u1".into())]
@@ -386,16 +388,16 @@ fn an_id_leads_to_the_pod_that_had_it_and_to_no_other_of_its_name() {
     assert_eq!(found("c9"), Some("u9".into()), "one that was looked up");
 
     // The container starts anew, then the pod's name goes to another.
-    writer.apply(with_container("web", "u1", "c2"));
+    writer.pods().apply(with_container("web", "u1", "c2"));
     assert_eq!((found("c1"), found("c2")), (Some("u1".into()), Some("u1".into())));
-    writer.apply(with_container("web", "u2", "c3"));
+    writer.pods().apply(with_container("web", "u2", "c3"));
     assert_eq!([found("u1"), found("c2"), found("c3")], ["u1", "u1", "u2"].map(|uid| Some(uid.into())));
     writer.sweep(Instant::now() + 2 * GRACE);
     assert_eq!([found("u1"), found("c1"), found("c2"), found("c3")], [None, None, None, Some("u2".into())]);
 
-    writer.begin_list();
-    writer.apply(with_container("listed", "u4", "c4"));
-    writer.end_list();
+    writer.pods().begin();
+    writer.pods().apply(with_container("listed", "u4", "c4"));
+    writer.pods().end();
     assert_eq!((found("c4"), found("c3")), (Some("u4".into()), Some("u2".into())));
     writer.sweep(Instant::now() + 2 * GRACE);
     assert_eq!(found("c3"), None);
@@ -409,7 +411,7 @@ fn what_no_record_shows_is_not_kept_but_for_what_annotations_ask_for() {
         "name": "web", "namespace": "shop", "labels": {"a": "b"},
         "annotations": {"fluentbit.io/exclude": "true", "long": "text"},
     });
-    writer.apply(serde_json::from_value(serde_json::json!({"metadata": meta})).unwrap());
+    writer.pods().apply(serde_json::from_value(serde_json::json!({"metadata": meta})).unwrap());
     let pod = store.lookup("shop", "web").unwrap();
     assert!(pod.annotations.is_none() && pod.labels.is_some() && pod.rules.is_some());
 }

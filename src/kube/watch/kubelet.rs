@@ -100,11 +100,11 @@ impl Kubelet<'_> {
         if list.items.is_none() && list.kind.as_deref() != Some("PodList") {
             return Err(Failure::unreadable("it is no list of pods"));
         }
-        self.writer.begin_list();
+        self.writer.pods().begin();
         for pod in list.items.into_iter().flatten() {
-            self.writer.apply(pod);
+            self.writer.pods().apply(pod);
         }
-        self.writer.end_list();
+        self.writer.pods().end();
         self.counters.synced();
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! The pods of a node or of the cluster, and if asked for all namespaces and nodes, watched into a [`Store`].
 //!
-//! Serves the filter and the output's straight path. Invariants: instances with the same settings share one watch
+//! Serves the filter. Invariants: instances with the same settings share one watch
 //! per process, which ends with the last of them; an API server that is away, slow or refuses changes nothing of
 //! what is known.
 
@@ -11,7 +11,6 @@ pub mod kubelet;
 mod lookup;
 mod node_name;
 mod reflector;
-mod sinks;
 
 use std::{
     io,
@@ -31,12 +30,12 @@ use crate::{
             backoff::Backoff, client_config::ClientConfig, connection::Connection, error::BadConfig,
             resource::Resource,
         },
-        store::{self, Store, Writer, disk::keeper},
-        watch::{
-            kubelet::Kubelet,
-            reflector::Reflector,
-            sinks::{Namespaces, Nodes, Pods, Sink},
+        store::{
+            self, Store, Writer,
+            disk::keeper,
+            section::{Kept, Section},
         },
+        watch::{kubelet::Kubelet, reflector::Reflector},
     },
     runtime::{Owner, Tasks},
 };
@@ -134,7 +133,9 @@ impl PodWatch {
         let Some((client, kubelet)) = watch.tasks.block_on(clients) else {
             return Ok(watch);
         };
-        writer.await_nodes(config.nodes);
+        if config.nodes {
+            writer.await_nodes();
+        }
         let shared = Arc::new(Shared { client, writer, counters, config: config.clone() });
         if let Some(settings) = config.snapshot.clone() {
             let (shared, tasks) = (Arc::clone(&shared), watch.tasks.clone());
@@ -145,7 +146,7 @@ impl PodWatch {
         match kubelet {
             _ if !config.pods => {
                 // There is no list to wait for.
-                shared.writer.await_no_pods();
+                shared.writer.pods().await_none();
             }
             Some(kubelet) => {
                 let asking = Arc::clone(&shared);
@@ -217,8 +218,8 @@ impl Shared {
     async fn watch_pods(self: Arc<Self>) {
         let node = self.config.node.resolve(&self.client, "pods are looked up one by one", || {
             // Without a node there is no list to wait for: records may ask for single pods.
-            self.writer.await_no_pods();
-            self.writer.await_nodes(false);
+            self.writer.pods().await_none();
+            self.writer.nodes().await_none();
         });
         let node = node.await;
         match &node {
@@ -229,7 +230,7 @@ impl Shared {
             None => info!("pods: watching those of the whole cluster"),
         }
         let of = |field: &str| node.as_ref().map(|node| format!("{field}={node}"));
-        let pods = self.reflect("/api/v1/pods", Pods(&self.writer), of("spec.nodeName"));
+        let pods = self.reflect("/api/v1/pods", self.writer.pods(), of("spec.nodeName"));
         tokio::join!(pods, self.watch_nodes(of("metadata.name")));
     }
 
@@ -239,7 +240,7 @@ impl Shared {
             let node = self
                 .config
                 .node
-                .resolve(&self.client, "records gain nothing of it", || self.writer.await_nodes(false))
+                .resolve(&self.client, "records gain nothing of it", || self.writer.nodes().await_none())
                 .await;
             self.watch_nodes(node.map(|node| format!("metadata.name={node}"))).await;
         }
@@ -247,7 +248,7 @@ impl Shared {
 
     async fn watch_nodes(&self, fields: Option<String>) {
         if self.config.nodes {
-            self.reflect("/api/v1/nodes", Nodes(&self.writer), fields).await;
+            self.reflect("/api/v1/nodes", self.writer.nodes(), fields).await;
         }
     }
 
@@ -258,13 +259,13 @@ impl Shared {
     }
 
     async fn watch_namespaces(self: Arc<Self>) {
-        self.reflect("/api/v1/namespaces", Namespaces(&self.writer), None).await;
+        self.reflect("/api/v1/namespaces", self.writer.namespaces(), None).await;
     }
 
-    async fn reflect<S: Sink>(&self, path: &str, sink: S, fields: Option<String>) {
+    async fn reflect<T: Kept>(&self, path: &str, section: Section<'_, T>, fields: Option<String>) {
         let reflector = Reflector {
             resource: Resource::new(self.client.clone(), path),
-            sink,
+            section,
             fields,
             idle_limit: self.config.idle_limit,
             counters: &self.counters,

@@ -22,10 +22,10 @@ use crate::{
             error::Failure,
             resource::{Resource, Watch},
         },
+        store::section::{Kept, Section},
         watch::{
             complaints::Complaints,
             counters::{Counters, took},
-            sinks::Sink,
         },
     },
     pace::more,
@@ -63,10 +63,10 @@ enum End {
     Failed(Failure),
 }
 
-/// Keeps a sink in step.
-pub(crate) struct Reflector<'a, S> {
+/// Keeps a section of the store in step.
+pub(crate) struct Reflector<'a, T> {
     pub(crate) resource: Resource,
-    pub(crate) sink: S,
+    pub(crate) section: Section<'a, T>,
     /// Which objects: a field selector.
     pub(crate) fields: Option<String>,
     pub(crate) idle_limit: Duration,
@@ -75,7 +75,7 @@ pub(crate) struct Reflector<'a, S> {
     pub(crate) backoff: Backoff,
 }
 
-impl<S: Sink> Reflector<'_, S> {
+impl<T: Kept> Reflector<'_, T> {
     /// Runs for ever.
     pub(crate) async fn run(mut self) {
         let (mut recency, mut by_pages) = (Recency::Any, true);
@@ -89,7 +89,7 @@ impl<S: Sink> Reflector<'_, S> {
                     recency = self.follow(version).await;
                 }
                 Err(failure) if recency != Recency::Latest && failure.is_expired(true) => {
-                    debug!("{}: {failure}; listing without a version", S::RESOURCE);
+                    debug!("{}: {failure}; listing without a version", T::RESOURCE);
                     recency = Recency::Latest;
                 }
                 Err(failure) => {
@@ -110,17 +110,17 @@ impl<S: Sink> Reflector<'_, S> {
             // With a limit a server does not answer from memory.
             Recency::Latest => ListParams { limit: by_pages.then_some(PAGE), ..params },
         };
-        self.sink.begin();
+        self.section.begin();
         loop {
-            let (sink, counters, log) = (&self.sink, self.counters, &mut self.log);
+            let (section, counters, log) = (&self.section, self.counters, &mut self.log);
             let page = self.resource.each(&params, |object| match object {
-                Ok(object) => sink.apply(object),
+                Ok(object) => section.apply(object),
                 Err(bad) => {
                     // The others of the list are good, and this one is there.
                     counters.bad_lines.fetch_add(1, Ordering::Relaxed);
                     let name = bad.name.as_deref().unwrap_or_default();
-                    sink.keep(bad.namespace.as_deref().unwrap_or_default(), name);
-                    log.say(format!("{}: '{name}' of the list was skipped: {}", S::RESOURCE, bad.failure));
+                    section.keep(bad.namespace.as_deref().unwrap_or_default(), name);
+                    log.say(format!("{}: '{name}' of the list was skipped: {}", T::RESOURCE, bad.failure));
                 }
             });
             let page = page.await?;
@@ -130,7 +130,7 @@ impl<S: Sink> Reflector<'_, S> {
                 if matches!(version.as_str(), "" | "0") {
                     return Err(Failure::unreadable("the list has no resourceVersion"));
                 }
-                self.sink.end();
+                self.section.end();
                 self.counters.synced();
                 return Ok(version);
             }
@@ -166,7 +166,7 @@ impl<S: Sink> Reflector<'_, S> {
                     (points, Recency::NotOlderThan(version.clone()))
                 }
                 End::Expired(failure) => {
-                    debug!("{}: version {version}: {failure}; listing again", S::RESOURCE);
+                    debug!("{}: version {version}: {failure}; listing again", T::RESOURCE);
                     tokio::time::sleep(self.backoff.pause(None)).await;
                     let is_old = failure.code() == Some(410);
                     return if is_old { Recency::NotOlderThan(version) } else { Recency::Latest };
@@ -194,7 +194,7 @@ impl<S: Sink> Reflector<'_, S> {
         self.counters.watches.fetch_add(1, Ordering::Relaxed);
         // Servers end a watch in time; agents that started together should not have theirs ended together.
         let timeout = Duration::from_secs(240) + jitter(Duration::from_secs(50));
-        let watch = self.resource.watch::<S::Object>(version, self.fields.as_deref(), Some(timeout));
+        let watch = self.resource.watch::<T>(version, self.fields.as_deref(), Some(timeout));
         let started = Instant::now();
         let begun = watch.await;
         took(&self.counters.watch_micros, started);
@@ -202,7 +202,7 @@ impl<S: Sink> Reflector<'_, S> {
             Ok(watch) => watch,
             Err(failure) => return self.ended(failure),
         };
-        self.log.settled(S::RESOURCE);
+        self.log.settled(T::RESOURCE);
         loop {
             if let Some(end) = self.event(&mut watch, version).await {
                 return end;
@@ -210,10 +210,10 @@ impl<S: Sink> Reflector<'_, S> {
         }
     }
 
-    async fn event(&mut self, watch: &mut Watch<S::Object>, version: &mut String) -> Option<End> {
+    async fn event(&mut self, watch: &mut Watch<T>, version: &mut String) -> Option<End> {
         let Ok(event) = tokio::time::timeout(self.idle_limit, watch.next()).await else {
             self.counters.idle.fetch_add(1, Ordering::Relaxed);
-            debug!("{}: nothing came for {}s, watching anew", S::RESOURCE, self.idle_limit.as_secs());
+            debug!("{}: nothing came for {}s, watching anew", T::RESOURCE, self.idle_limit.as_secs());
             return Some(End::Idle);
         };
         match event {
@@ -222,12 +222,12 @@ impl<S: Sink> Reflector<'_, S> {
                 return Some(End::Closed);
             }
             Some(Ok(WatchEvent::Added(object) | WatchEvent::Modified(object))) => {
-                moved(version, S::meta(&object).resource_version.as_deref());
-                self.sink.apply(object);
+                moved(version, object.meta().resource_version.as_deref());
+                self.section.apply(object);
             }
             Some(Ok(WatchEvent::Deleted(object))) => {
-                moved(version, S::meta(&object).resource_version.as_deref());
-                self.sink.delete(&object);
+                moved(version, object.meta().resource_version.as_deref());
+                self.section.delete(&object);
             }
             Some(Ok(WatchEvent::Bookmark(mark))) => moved(version, Some(&mark.metadata.resource_version)),
             Some(Ok(WatchEvent::Error(status))) => {
@@ -237,7 +237,7 @@ impl<S: Sink> Reflector<'_, S> {
                 self.counters.bad_lines.fetch_add(1, Ordering::Relaxed);
                 if let Some(held_back) = self.log.skipped.admit(Instant::now()) {
                     let more = more(held_back, "such events");
-                    warn!("{}: an event that can't be read was skipped: {why}{more}", S::RESOURCE);
+                    warn!("{}: an event that can't be read was skipped: {why}{more}", T::RESOURCE);
                 }
                 return None;
             }
@@ -257,8 +257,8 @@ impl<S: Sink> Reflector<'_, S> {
 
     async fn failed(&mut self, doing: &str, failure: Failure) {
         self.counters.failed(&failure);
-        self.log.failed(S::RESOURCE, doing, &failure);
-        self.sink.failed(&failure);
+        self.log.failed(T::RESOURCE, doing, &failure);
+        self.section.failed(failure.code());
         tokio::time::sleep(self.backoff.pause(failure.retry_after())).await;
     }
 }

@@ -208,6 +208,7 @@ impl Worker {
         let grace = if reloading && release.since(2, 2, 0) { FOR_EVER } else { self.grace };
         self.stopping = Some((Instant::now() + grace, reloading));
         self.pipeline.state.set_shutting_down();
+        self.tasks.end();
         self.pipeline.inputs.iter().filter(|input| !input.is_paused()).for_each(|input| input.pause());
     }
 

@@ -52,11 +52,13 @@ pub(crate) struct Tasks {
     chunks: BTreeMap<(usize, String), Vec<u8>>,
     tasks: BTreeMap<u64, Task>,
     next: u64,
+    /// Since the host ends, a chunk is tried again after a second, whatever the back-off.
+    is_ending: bool,
 }
 
 impl Tasks {
     pub(crate) fn new(outputs: Vec<Arc<Output>>, back_off: BackOff) -> Self {
-        Self { outputs, back_off, chunks: BTreeMap::new(), tasks: BTreeMap::new(), next: 0 }
+        Self { outputs, back_off, chunks: BTreeMap::new(), tasks: BTreeMap::new(), next: 0, is_ending: false }
     }
 
     /// Adds records to the chunk of their input and tag.
@@ -101,18 +103,26 @@ impl Tasks {
         }
     }
 
+    /// The host ends: what waits for its next try is tried now.
+    pub(crate) fn end(&mut self) {
+        self.is_ending = true;
+        let now = Instant::now();
+        let routes = self.tasks.values_mut().flat_map(|task| &mut task.routes);
+        routes.filter(|route| route.again.is_some()).for_each(|route| route.again = Some(now));
+    }
+
     /// Takes an output's answer.
     pub(crate) fn flushed(&mut self, id: u64, output: usize, verdict: Verdict) {
         let limit = self.outputs[output].retry_limit();
         let name = self.outputs[output].instance.name();
-        let back_off = self.back_off;
+        let (back_off, is_ending) = (self.back_off, self.is_ending);
         let Some(task) = self.tasks.get_mut(&id) else { return };
         let Some(at) = task.routes.iter().position(|route| route.output == output) else { return };
         let route = &mut task.routes[at];
         let chunk = format!("chunk of {} bytes, tag={}", task.data.len(), task.tag);
         if verdict == Verdict::Retry && limit.is_none_or(|limit| route.tries < limit) {
             route.tries += 1;
-            let wait = back_off.wait(route.tries);
+            let wait = if is_ending { Duration::from_secs(1) } else { back_off.wait(route.tries) };
             route.again = Some(Instant::now() + wait);
             let wait = wait.as_secs_f64();
             return log::warn(format_args!(

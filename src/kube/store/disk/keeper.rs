@@ -201,14 +201,14 @@ mod tests {
         let (writer, _) = ends();
         let mut kept = keeper(folder.path());
         kept.keep(&writer, false);
-        writer.begin_list();
-        writer.apply(pod("web", "red"));
-        writer.apply(pod("db", "red"));
-        writer.end_list();
+        writer.pods().begin();
+        writer.pods().apply(pod("web", "red"));
+        writer.pods().apply(pod("db", "red"));
+        writer.pods().end();
         kept.keep(&writer, false);
         let other = rusqlite::Connection::open(&kept.settings.path).unwrap();
         other.execute("UPDATE pod SET seen = 1800000000, pod = '{}' WHERE name = 'db'", []).unwrap();
-        writer.apply(pod("web", "blue"));
+        writer.pods().apply(pod("web", "blue"));
         kept.keep(&writer, false);
         let stands = "SELECT seen = 1800000000 AND pod = '{}' FROM pod WHERE name = 'db'";
         assert!(other.query_row(stands, [], |row| row.get::<_, bool>(0)).unwrap());
@@ -223,10 +223,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (writer, _) = ends();
         let mut kept = keeper(folder.path());
-        writer.begin_list();
-        writer.apply(pod("stays", "red"));
-        writer.apply(pod("goes", "red"));
-        writer.end_list();
+        writer.pods().begin();
+        writer.pods().apply(pod("stays", "red"));
+        writer.pods().apply(pod("goes", "red"));
+        writer.pods().end();
         kept.keep(&writer, false);
         let other = rusqlite::Connection::open(&kept.settings.path).unwrap();
         let then = now() - 1000;
@@ -240,9 +240,9 @@ mod tests {
             other.query_row("SELECT seen FROM pod WHERE name = ?", [name], |row| row.get(0)).unwrap()
         };
         assert_eq!((seen("stays"), seen("goes")), (then, then));
-        writer.begin_list();
-        writer.apply(pod("stays", "red"));
-        writer.end_list();
+        writer.pods().begin();
+        writer.pods().apply(pod("stays", "red"));
+        writer.pods().end();
         kept.keep(&writer, true);
         assert!(seen("stays") > then);
         assert_eq!(seen("goes"), then);
@@ -253,15 +253,15 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (writer, _) = ends();
         let mut kept = keeper(folder.path());
-        writer.begin_list();
-        writer.apply(pod("stays", "red"));
-        writer.end_list();
+        writer.pods().begin();
+        writer.pods().apply(pod("stays", "red"));
+        writer.pods().end();
         kept.keep(&writer, false);
         // As if all that had been in 1970.
         kept.touched = Some(1000);
         let other = rusqlite::Connection::open(&kept.settings.path).unwrap();
         other.execute("UPDATE pod SET seen = 1000", []).unwrap();
-        writer.apply(pod("new", "red"));
+        writer.pods().apply(pod("new", "red"));
         kept.keep(&writer, false);
         let (writer, store) = ends();
         keeper(folder.path()).keep(&writer, false);
@@ -274,7 +274,7 @@ mod tests {
         let (writer, _) = ends();
         let mut kept = keeper(folder.path());
         for n in 0..50 {
-            writer.apply(pod(&format!("web-{n}"), "red"));
+            writer.pods().apply(pod(&format!("web-{n}"), "red"));
         }
         kept.keep(&writer, false);
         // No log beside the file that would repair it.
@@ -284,10 +284,10 @@ mod tests {
         drop(other);
         std::fs::write(&kept.settings.path, vec![b'?'; 40_000]).unwrap();
         for n in 0..50 {
-            writer.apply(pod(&format!("more-{n}"), "red"));
+            writer.pods().apply(pod(&format!("more-{n}"), "red"));
         }
         while kept.file.is_some() && kept.failed.is_none() {
-            writer.apply(pod("web-0", &format!("{:?}", Instant::now())));
+            writer.pods().apply(pod("web-0", &format!("{:?}", Instant::now())));
             kept.keep(&writer, false);
         }
         kept.failed = None;
@@ -312,7 +312,7 @@ mod tests {
         assert!(kept.failed.is_some());
         std::fs::create_dir(&late).unwrap();
         let (before, _) = ends();
-        before.apply(pod("before", "red"));
+        before.pods().apply(pod("before", "red"));
         keeper(&late).keep(&before, true);
         kept.failed = None;
         kept.keep(&writer, false);

@@ -12,7 +12,7 @@ use serde::{
 
 use crate::{
     kube::object::{
-        msgpack::Verbatim,
+        msgpack::Msgpack,
         pod::{Container, Kind, Phase, Pod},
     },
     record::msgpack::walk::{Value, Walk},
@@ -181,7 +181,7 @@ impl<'a> OutContainer<'a> {
 }
 
 /// Msgpack, written as the JSON that it was.
-struct Json<'a>(&'a Verbatim);
+struct Json<'a>(&'a Msgpack);
 
 impl Serialize for Json<'_> {
     fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
