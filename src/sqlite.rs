@@ -6,7 +6,7 @@
 use std::{
     fs, io,
     path::{Path, PathBuf},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use rusqlite::{Connection, ErrorCode};
@@ -141,6 +141,40 @@ fn is_ours(connection: &Connection, purpose: Purpose, version: i64) -> Result<bo
         return Ok(false);
     }
     Err(Error::Foreign(Purpose::held_by(i32::try_from(id).unwrap_or_default())))
+}
+
+/// How a file fares: after a failure the disk is left alone for a while, and told of once until it works again.
+#[derive(Debug)]
+pub(crate) struct Health {
+    failed: Option<Instant>,
+    pause: Duration,
+}
+
+impl Health {
+    /// A file that works; after a failure it is left alone for `pause`.
+    pub(crate) fn new(pause: Duration) -> Self {
+        Self { failed: None, pause }
+    }
+
+    /// Whether the file is to be left alone now.
+    pub(crate) fn is_resting(&self) -> bool {
+        self.failed.is_some_and(|at| at.elapsed() < self.pause)
+    }
+
+    /// The next try is due, however long ago the failure was.
+    pub(crate) fn end_rest(&mut self) {
+        self.pause = Duration::ZERO;
+    }
+
+    /// It failed; answers whether that is news.
+    pub(crate) fn failed(&mut self) -> bool {
+        self.failed.replace(Instant::now()).is_none()
+    }
+
+    /// It worked; answers whether that is news.
+    pub(crate) fn works(&mut self) -> bool {
+        self.failed.take().is_some()
+    }
 }
 
 /// Gives free pages back to the disk.

@@ -3,10 +3,7 @@
 //! Serves the input: the engine's thread hands changes over and goes on. Invariants: only what the engine took gets
 //! here; a disk that fails stops no event: what could not be saved is kept and saved later.
 
-use std::{
-    collections::HashMap,
-    time::{Duration, Instant},
-};
+use std::{collections::HashMap, time::Duration};
 
 use tokio::sync::{mpsc::UnboundedReceiver, oneshot};
 use tracing::{info, warn};
@@ -15,7 +12,10 @@ use super::{
     cursor::{Change, Cursor},
     db::{Db, Settings},
 };
-use crate::{runtime::Tasks, sqlite::Error};
+use crate::{
+    runtime::Tasks,
+    sqlite::{Error, Health},
+};
 
 /// After a failure the disk is left alone for so long.
 const RETRY_AFTER: Duration = Duration::from_secs(10);
@@ -33,13 +33,14 @@ pub(super) struct Keeper {
     scope: String,
     db: Option<Db>,
     unsaved: Change,
-    failed: Option<Instant>,
+    health: Health,
 }
 
 impl Keeper {
     /// Opens the file; whatever is wrong with it, there is a cursor.
     fn open(settings: Settings, scope: String) -> (Self, Cursor) {
-        let mut keeper = Self { settings, scope, db: None, unsaved: Change::default(), failed: None };
+        let mut keeper =
+            Self { settings, scope, db: None, unsaved: Change::default(), health: Health::new(RETRY_AFTER) };
         match Db::open(&keeper.settings, &keeper.scope) {
             Ok((db, cursor)) => {
                 keeper.db = Some(db);
@@ -71,7 +72,7 @@ impl Keeper {
             committed(taken.weight);
         }
         // The last chance: the pause after a failure is over now.
-        keeper.failed = None;
+        keeper.health.end_rest();
         while let Ok(taken) = taken.try_recv() {
             keeper.commit(taken.change);
         }
@@ -79,13 +80,13 @@ impl Keeper {
 
     fn commit(&mut self, change: Change) {
         self.unsaved.merge(change);
-        if self.failed.is_some_and(|at| at.elapsed() < RETRY_AFTER) {
+        if self.health.is_resting() {
             return;
         }
         match self.save() {
             Ok(()) => {
                 self.unsaved = Change::default();
-                if self.failed.take().is_some() {
+                if self.health.works() {
                     info!("db {}: the cursor is on disk again", self.settings.path.display());
                 }
             }
@@ -111,7 +112,7 @@ impl Keeper {
 
     fn report(&mut self, error: &Error) {
         let path = self.settings.path.display();
-        if self.failed.replace(Instant::now()).is_none() {
+        if self.health.failed() {
             warn!(
                 "db {path}: {error}; going on with the cursor in memory, a restart now would send events again: {}",
                 error.advice()
@@ -159,9 +160,9 @@ mod tests {
         keeper.db.as_ref().unwrap().refuse_writes(true);
         keeper.commit(change("a", "1"));
         keeper.commit(change("b", "2"));
-        assert!(keeper.failed.is_some());
+        assert!(keeper.health.is_resting());
         keeper.db.as_ref().unwrap().refuse_writes(false);
-        keeper.failed = None;
+        keeper.health.end_rest();
         keeper.commit(change("a", "3"));
         drop(keeper);
         let (_, cursor) = Keeper::open(settings, "scope".into());
@@ -182,8 +183,8 @@ mod tests {
         keeper.commit(change("a", "1"));
         std::fs::write(&settings.path, vec![b'?'; 20_000]).unwrap();
         keeper.commit(change("b", "2"));
-        assert!(keeper.failed.is_some());
-        keeper.failed = None;
+        assert!(keeper.health.is_resting());
+        keeper.health.end_rest();
         keeper.commit(change("c", "3"));
         drop(keeper);
         let (_, cursor) = Keeper::open(settings, "scope".into());

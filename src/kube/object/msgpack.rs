@@ -10,13 +10,18 @@ use serde::{
     de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor},
 };
 
-use crate::record::msgpack::write;
+use crate::record::msgpack::{reader::value_len, write};
 
 /// One value, as msgpack.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Msgpack(Box<[u8]>);
 
 impl Msgpack {
+    /// These bytes, if they are one complete value.
+    pub fn of(bytes: &[u8]) -> Option<Self> {
+        (value_len(bytes) == Some(bytes.len())).then(|| Self(bytes.into()))
+    }
+
     /// The msgpack.
     pub fn bytes(&self) -> &[u8] {
         &self.0

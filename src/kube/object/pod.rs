@@ -4,7 +4,7 @@
 //! field that is absent or null is nothing, never an error.
 
 use k8s_openapi::jiff::Timestamp;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 pub use super::status::{Kind, Phase};
 use crate::{
@@ -71,7 +71,7 @@ impl Object for Pod {
 }
 
 /// A container: its status, or no more than name and kind while it has none.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Container {
     /// Its name, unique within the pod.
     pub name: Box<str>,

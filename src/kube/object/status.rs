@@ -2,8 +2,10 @@
 //!
 //! Serves `pod`, and `metadata` which shows them. Invariant: each takes one byte, however many pods are known.
 
+use serde::{Deserialize, Serialize};
+
 /// How far a pod is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Phase {
     /// Taken, but not all of its containers have run.
     Pending,
@@ -37,7 +39,7 @@ impl Phase {
 }
 
 /// What a container is for.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Kind {
     /// The pod's work.
     #[default]

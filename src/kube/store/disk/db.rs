@@ -15,7 +15,7 @@ use std::{
 use rusqlite::{Connection, OpenFlags, params};
 use tracing::{debug, warn};
 
-use super::pod_json as shape;
+use super::row;
 use crate::{
     http::percent_encode,
     kube::object::pod::Pod,
@@ -118,10 +118,10 @@ impl File {
             let mut insert =
                 transaction.prepare_cached("INSERT OR REPLACE INTO pod VALUES (?, ?, ?, ?, ?)")?;
             for pod in changed {
-                let (Some([namespace, name, uid]), Ok(json)) = (key(pod), shape::write(pod)) else {
+                let (Some([namespace, name, uid]), Ok(bytes)) = (key(pod), row::write(pod)) else {
                     continue;
                 };
-                insert.execute(params![namespace, name, uid, now, json])?;
+                insert.execute(params![namespace, name, uid, now, bytes])?;
             }
             let mut touch = transaction
                 .prepare_cached("UPDATE pod SET seen = ? WHERE namespace = ? AND name = ? AND uid = ?")?;
@@ -146,8 +146,8 @@ fn load(connection: &Connection, now: i64) -> Result<Vec<Arc<Pod>>, Error> {
     let mut select = connection.prepare("SELECT pod FROM pod WHERE seen >= ? ORDER BY seen, rowid")?;
     let mut rows = select.query([horizon(now)])?;
     let mut pods = Vec::new();
-    while let Some(row) = rows.next()? {
-        match shape::read(row.get_ref(0)?.as_bytes().unwrap_or_default()) {
+    while let Some(found) = rows.next()? {
+        match row::read(found.get_ref(0)?.as_bytes().unwrap_or_default()) {
             Ok(pod) => pods.push(Arc::new(pod)),
             Err(why) => debug!("db: a pod in it can't be read, and is left out: {why}"),
         }

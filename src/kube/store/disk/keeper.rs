@@ -7,7 +7,7 @@
 use std::{
     collections::HashMap,
     sync::Arc,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use rusqlite::ErrorCode;
@@ -21,7 +21,7 @@ use crate::{
         store::{Store, Writer},
     },
     runtime::Tasks,
-    sqlite::Error,
+    sqlite::{Error, Health},
 };
 
 /// The least time between two saves.
@@ -53,22 +53,30 @@ struct Keeper {
     /// That of the store when it was saved.
     generation: Option<u64>,
     touched: Option<i64>,
-    failed: Option<Instant>,
+    health: Health,
 }
 
 impl Keeper {
     fn new(settings: Settings) -> Self {
         let saved = HashMap::new();
-        Self { settings, file: None, is_loaded: false, saved, generation: None, touched: None, failed: None }
+        Self {
+            settings,
+            file: None,
+            is_loaded: false,
+            saved,
+            generation: None,
+            touched: None,
+            health: Health::new(RETRY_AFTER),
+        }
     }
 
     /// Brings the file up to date, or says why that can't be.
     fn keep(&mut self, writer: &Writer, is_end: bool) {
-        if !is_end && self.failed.is_some_and(|at| at.elapsed() < RETRY_AFTER) {
+        if !is_end && self.health.is_resting() {
             return;
         }
         match self.open(writer).and_then(|()| self.save(&writer.store(), is_end)) {
-            Ok(()) if self.failed.take().is_some() => {
+            Ok(()) if self.health.works() => {
                 info!("db {}: pods are on disk again", self.settings.path.display());
             }
             Ok(()) => {}
@@ -146,7 +154,7 @@ impl Keeper {
             // Another process saves; the next try is soon.
             return debug!("db {path}: {error}");
         }
-        if self.failed.replace(Instant::now()).is_none() {
+        if self.health.failed() {
             warn!(
                 "db {path}: {error}; what is known of pods is in memory only, and lost by a restart: {}",
                 error.advice()
@@ -286,11 +294,11 @@ mod tests {
         for n in 0..50 {
             writer.pods().apply(pod(&format!("more-{n}"), "red"));
         }
-        while kept.file.is_some() && kept.failed.is_none() {
-            writer.pods().apply(pod("web-0", &format!("{:?}", Instant::now())));
+        while kept.file.is_some() && !kept.health.is_resting() {
+            writer.pods().apply(pod("web-0", &format!("{:?}", std::time::Instant::now())));
             kept.keep(&writer, false);
         }
-        kept.failed = None;
+        kept.health.end_rest();
         kept.keep(&writer, false);
         drop(kept);
         let (writer, store) = ends();
@@ -309,12 +317,12 @@ mod tests {
         let (writer, store) = ends();
         let mut kept = keeper(&late);
         kept.keep(&writer, false);
-        assert!(kept.failed.is_some());
+        assert!(kept.health.is_resting());
         std::fs::create_dir(&late).unwrap();
         let (before, _) = ends();
         before.pods().apply(pod("before", "red"));
         keeper(&late).keep(&before, true);
-        kept.failed = None;
+        kept.health.end_rest();
         kept.keep(&writer, false);
         assert!(has(&store, "before", "red"));
     }

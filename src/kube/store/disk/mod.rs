@@ -4,4 +4,4 @@
 
 mod db;
 pub mod keeper;
-mod pod_json;
+mod row;
