@@ -23,27 +23,21 @@ use crate::plugin::{Emit, Filter, NotTaken};
 /// one fires between the host's "pause" and its end, which is less than a second later.
 const PERIOD_NANOSECONDS: c_long = 100_000_000;
 
-/// Makes one for the filter `ins`, during its `cb_init`; else says what this host lacks.
+/// Makes one for the pipeline's filter `name`, during its `cb_init`; else says what this host lacks.
 ///
 /// # Safety
-/// Both are the host's own, alive, and this is the thread that starts the pipeline.
+/// The config is the host's own, alive, and this is the thread that starts the pipeline.
 pub(super) unsafe fn create<F: Filter>(
     config: *mut sys::flb_config,
-    ins: *mut sys::flb_filter_instance,
     name: &str,
 ) -> Result<Emitter, &'static str> {
     let functions = Host::get().emitter.ok_or("it does not export what makes an input")?;
     let mut memory = Memory::open().ok_or("no pipe can be made")?;
-    // SAFETY: config, filters and inputs are blocks of the host's, alive during the start.
-    let (filter, owner) = unsafe { (memory.block(ins), memory.block(config)) };
-    if !memory.is_listed(&filter, &owner) {
-        return Err("it runs as a processor");
-    }
     // SAFETY: the config is alive; the name is a plugin of every release.
     let made = unsafe { (functions.flb_input_new)(config, c"emitter".as_ptr(), ptr::null_mut(), 0) };
     let made = NonNull::new(made).ok_or("it has no input 'emitter'")?;
     let input = made.as_ptr();
-    // SAFETY: as above; the config has a new input now.
+    // SAFETY: config and inputs are blocks of the host's, alive during the start; the config has a new input now.
     let (owner, block) = unsafe { (memory.block(config), memory.block(input)) };
     let Some(context) = memory.storage(&owner, &block) else {
         // SAFETY: the instance was made above and is not known to anybody yet.

@@ -8,10 +8,10 @@ use std::{
 };
 
 use super::{
-    callback::{self, Start, Zero, callback, caught},
+    callback::{self, Start, Zero, callback},
     config_map, context, emitter,
     host::{self, Host},
-    instance::{Instance, Kind},
+    instance::{Instance, Kind, release},
     memory::Memory,
     metrics::Gate,
     running_filter::{self, Running},
@@ -134,19 +134,23 @@ unsafe fn start<F: Filter>(ins: *mut sys::flb_filter_instance, config: *mut sys:
     let first = |key: &CStr| unsafe { (functions.flb_filter_get_property)(key.as_ptr(), ins) };
     // SAFETY: as above; the answers are strings of the instance's.
     let written = unsafe { Written::read(ins.cast(), F::Options::SPECS, &first) };
-    let property = |key: &CStr| written.get(key);
     // SAFETY: as above.
     let level = unsafe { log_level(ins) };
+    // SAFETY: as above.
+    let is_of_pipeline = unsafe { is_of_pipeline(ins, config) };
     let gate = Gate::open();
     let emitter = Cell::new(None);
     let create = || {
         if emitter.get().is_none() {
-            // SAFETY: both are alive during the cb_init, which this is.
-            emitter.set(Some(unsafe { emitter::create::<F>(config, ins, &name) }?));
+            if !is_of_pipeline {
+                return Err("it runs as a processor");
+            }
+            // SAFETY: the config is alive during the cb_init, which this is.
+            emitter.set(Some(unsafe { emitter::create::<F>(config, &name) }?));
         }
         Ok(())
     };
-    let started = Instance::start(Kind::Filter, F::NAME, &name, level, &property, |options, tasks| {
+    let started = Instance::start(Kind::Filter, F::NAME, &name, level, &written, |options, tasks| {
         written.check_repeats()?;
         let gate = gate.clone();
         F::start(options, tasks, &Starting { plugin: F::NAME, ins, config, gate, emitter: &create })
@@ -156,9 +160,7 @@ unsafe fn start<F: Filter>(ins: *mut sys::flb_filter_instance, config: *mut sys:
         return Start::Refused;
     };
     let emitter = emitter.get();
-    // SAFETY: as the caller promises.
-    let sees_inputs = unsafe { is_of_pipeline(ins, config) };
-    let token = context::keep(Arc::new(Running { instance, emitter, gate, sees_inputs }));
+    let token = context::keep(Arc::new(Running { instance, emitter, gate, is_of_pipeline }));
     if let Some(emitter) = emitter {
         emitter.serves(token);
     }
@@ -210,7 +212,7 @@ unsafe extern "C" fn filter<F: Filter>(
             // SAFETY: the host lends `bytes` bytes for the call.
             data: unsafe { slice::from_raw_parts(data.cast(), bytes) },
             // SAFETY: as a filter of the pipeline we get the host's input, alive during the call; its name lives as long.
-            input: if running.sees_inputs { unsafe { name_of(input) }.unwrap_or_default() } else { "" },
+            input: if running.is_of_pipeline { unsafe { name_of(input) }.unwrap_or_default() } else { "" },
         };
         let mut out = Vec::new();
         let instance = &running.instance;
@@ -274,9 +276,8 @@ unsafe extern "C" fn exit<F: Filter>(context: *mut c_void, _: *mut sys::flb_conf
         if let Some(running) = context::end::<Running<F>>(context) {
             running_filter::rests(context);
             running.instance.stop();
-            let owner = Arc::clone(&running.instance.owner);
             running.gate.close();
-            owner.scope(|| caught(F::NAME, "stop", || drop(running)));
+            release(running, |running| &running.instance);
         }
         Zero
     })

@@ -12,10 +12,10 @@ use std::{
 };
 
 use super::{
-    callback::{Start, Zero, callback, caught},
+    callback::{Start, Zero, callback},
     config_map, context,
     host::{self, Host},
-    instance::{Instance, Kind},
+    instance::{Instance, Kind, release},
     sys,
     table::Table,
     written::Written,
@@ -181,14 +181,13 @@ unsafe fn start<I: Input>(ins: *mut sys::flb_input_instance, config: *mut sys::f
     let first = |key: &CStr| unsafe { (functions.flb_input_get_property)(key.as_ptr(), ins) };
     // SAFETY: as above; the answers are strings of the instance's.
     let written = unsafe { Written::read(ins.cast(), I::Options::SPECS, &first) };
-    let property = |key: &CStr| written.get(key);
     let level = (1..=5_u8).rev().find(|level| {
         // SAFETY: as above.
         (unsafe { (functions.flb_input_log_check)(ins, c_int::from(*level)) }) != 0
     });
     let ring = Arc::clone(&bell);
     let started =
-        Instance::start(Kind::Input, I::NAME, &name, level.unwrap_or(0), &property, |options, tasks| {
+        Instance::start(Kind::Input, I::NAME, &name, level.unwrap_or(0), &written, |options, tasks| {
             written.check_repeats()?;
             I::start(options, tasks, Wake::new(move || ring.ring()))
         });
@@ -289,7 +288,6 @@ fn with<I: Input>(context: *mut c_void, work: impl FnOnce(&Running<I>)) {
 fn end<I: Input>(context: *mut c_void) {
     if let Some(running) = context::end::<Running<I>>(context) {
         running.instance.stop();
-        let owner = Arc::clone(&running.instance.owner);
-        owner.scope(|| caught(I::NAME, "stop", || drop(running)));
+        release(running, |running| &running.instance);
     }
 }

@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeSet,
-    ffi::{CStr, CString},
     fmt,
     sync::{
         Arc, Mutex, PoisonError,
@@ -16,6 +15,7 @@ use super::{
     callback::{Start, caught, install_hook},
     host::Host,
     log, sys,
+    written::Written,
 };
 use crate::{
     options::Options,
@@ -65,7 +65,7 @@ impl<P> Instance<P> {
         plugin_name: &'static str,
         instance_name: &str,
         level: u8,
-        property: &dyn Fn(&CStr) -> Option<String>,
+        written: &Written,
         start: impl FnOnce(O, Tasks) -> Result<P, Refusal>,
     ) -> Option<Self> {
         install_hook();
@@ -84,8 +84,7 @@ impl<P> Instance<P> {
         let started = owner.scope(|| {
             caught(plugin_name, "start", || {
                 announce();
-                let get = |key: &str| property(&CString::new(key).ok()?);
-                let started = O::load(&get)
+                let started = O::load(&|key| written.get(key))
                     .map_err(Refusal::new)
                     .and_then(|options| start(options, tasks.clone()))
                     .inspect_err(|refusal| error!("{refusal}"));
@@ -99,7 +98,7 @@ impl<P> Instance<P> {
         Some(Self { plugin, tasks, owner, plugin_name, _name: name })
     }
 
-    /// Ends the background work. The plugin itself goes with the last callback that uses it.
+    /// Ends the background work.
     pub(super) fn stop(&self) {
         self.owner.scope(|| {
             caught(self.plugin_name, "stop", || {
@@ -108,6 +107,14 @@ impl<P> Instance<P> {
             })
         });
     }
+}
+
+/// Lets go of what was kept for a stopped instance, on the instance's account. The plugin itself goes with the last
+/// callback that uses it.
+pub(super) fn release<K, P>(kept: Arc<K>, instance: impl FnOnce(&K) -> &Instance<P>) {
+    let Instance { owner, plugin_name, .. } = instance(&kept);
+    let (owner, plugin_name) = (Arc::clone(owner), *plugin_name);
+    owner.scope(|| caught(plugin_name, "stop", || drop(kept)));
 }
 
 /// A name that no other live instance has, in log lines and metrics. The host calls the filters of all processors alike.

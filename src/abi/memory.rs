@@ -1,7 +1,8 @@
 //! Reads the host's memory where no function tells what stands there.
 //!
-//! Serves `emitter`, `workers` and `written`. Invariant: what is read is a copy that the kernel made, through a pipe: an address
-//! where nothing is gives an error and no crash; and a pointer is believed only where the host's own structures agree.
+//! Serves `filter`, `emitter`, `workers` and `written`. Invariant: what is read is a copy that the kernel made, through a
+//! pipe: an address where nothing is gives an error and no crash; and a pointer is believed only where the host's own
+//! structures agree.
 
 use std::{
     ffi::c_void,

@@ -20,7 +20,7 @@ use super::{
     config_map, context,
     delivery::{Duty, Flush, Threads},
     host::{self, Host},
-    instance::{Instance, Kind},
+    instance::{Instance, Kind, release},
     line_queue, reload_mark, sys, workers,
     written::Written,
 };
@@ -160,7 +160,6 @@ impl<O: Output> Registration<O> {
         let first = |key: &CStr| unsafe { get(key.as_ptr(), ins) };
         // SAFETY: as above; the answers are strings of the instance's.
         let written = unsafe { Written::read(ins.cast(), O::Options::SPECS, &first) };
-        let property = |key: &CStr| written.get(key);
         // SAFETY: as above.
         let name = unsafe { host::text((functions.flb_output_name)(ins)) }.unwrap_or_default();
         let level = (1..=5_u8).rev().find(|level| {
@@ -183,7 +182,7 @@ impl<O: Output> Registration<O> {
             threads = Some(made);
             Ok(output)
         };
-        let started = Instance::start(Kind::Output, O::NAME, &name, level.unwrap_or(0), &property, start);
+        let started = Instance::start(Kind::Output, O::NAME, &name, level.unwrap_or(0), &written, start);
         let (Some(instance), Some(threads)) = (started, threads) else { return Start::Refused };
         if let Some(engine) = &engine {
             reload_mark::take_back(engine, &instance.tasks);
@@ -263,8 +262,7 @@ impl<O: Output> Registration<O> {
             running.instance.tasks.begin_stop();
             running.threads.stop();
             running.instance.stop();
-            let owner = Arc::clone(&running.instance.owner);
-            owner.scope(|| caught(O::NAME, "stop", || drop(running)));
+            release(running, |running| &running.instance);
         }
         Zero
     }

@@ -18,8 +18,8 @@ pub(super) struct Running<F> {
     pub(super) emitter: Option<Emitter>,
     /// Closed before the host frees its metrics.
     pub(super) gate: Gate,
-    /// Whether chunks come with the input that they are of.
-    pub(super) sees_inputs: bool,
+    /// Whether chunks come with the input that they are of: a processor's come with what the processor belongs to.
+    pub(super) is_of_pipeline: bool,
 }
 
 /// Which of our instances an emitter belongs to, by its token: the host gives a collector no word of ours.

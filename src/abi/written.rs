@@ -58,8 +58,7 @@ impl Written {
     }
 
     /// The value of `key`; all of them, joined, where the option is a list.
-    pub(super) fn get(&self, key: &CStr) -> Option<String> {
-        let key = key.to_str().ok()?;
+    pub(super) fn get(&self, key: &str) -> Option<String> {
         let separator = self.spec(key).and_then(|spec| spec.kind.separator());
         let mut values = self.values(key);
         match separator {
@@ -273,9 +272,9 @@ mod tests {
         let written =
             written(&[("Url", "http://a"), ("header", "A: 1"), ("URL", "http://b"), ("Header", "B: 2")]);
         assert!(written.is_whole());
-        assert_eq!(written.get(c"url").as_deref(), Some("http://a,http://b"));
-        assert_eq!(written.get(c"header").as_deref(), Some("A: 1\nB: 2"));
-        assert_eq!(written.get(c"threads"), None);
+        assert_eq!(written.get("url").as_deref(), Some("http://a,http://b"));
+        assert_eq!(written.get("header").as_deref(), Some("A: 1\nB: 2"));
+        assert_eq!(written.get("threads"), None);
         assert_eq!(written.check_repeats(), Ok(()));
     }
 
