@@ -64,9 +64,10 @@ impl Writer {
         self.0.config.unshown.strip(&mut pod);
         let (key, now) = (key(&request.namespace, &request.pod), Instant::now());
         let until = now + LOOKED_UP_FOR;
-        self.keep_former(&key, &pod);
+        let known = self.0.pods.get(&key);
+        known.iter().for_each(|known| self.keep_former(&key, known, &pod));
         self.0.ids.add_until(&key, &pod, until);
-        let is_other = self.0.pods.get(&key).is_none_or(|known| known.meta.uid != pod.meta.uid);
+        let is_other = known.is_none_or(|known| known.meta.uid != pod.meta.uid);
         self.0.changed(self.0.pods.put_aging(&key, pod, now + REFRESH_AFTER, until));
         match is_other || request.named_by == LookupFor::Refresh {
             true => self.0.requests.resolved(request),

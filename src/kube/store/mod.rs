@@ -276,24 +276,20 @@ impl Writer {
         self.0.missing.send_if_modified(|missing| !std::mem::replace(&mut missing.nodes, true));
     }
 
-    /// The pod whose name `pod` takes over stays for the grace time, by its uid.
-    fn keep_former(&self, key: &str, pod: &Pod) {
-        if let Some(former) = self.0.pods.get(key)
-            && let Some(uid) = &former.meta.uid
-            && pod.meta.uid.as_ref() != Some(uid)
+    /// A pod whose name `now` has, and which is another by its uid, stays for the grace time, by that uid.
+    fn keep_former(&self, key: &str, former: &Arc<Pod>, now: &Pod) {
+        if let Some(uid) = &former.meta.uid
+            && now.meta.uid.as_ref() != Some(uid)
         {
-            let until = self.0.grace();
-            self.0.pods.put_until(&former_key(key, uid), Pod::clone(&former), until);
+            self.0.pods.put_until(&former_key(key, uid), Pod::clone(former), self.0.grace());
         }
     }
 
-    /// Of pods that others replaced, those that have another uid stay by it.
+    /// Puts a pod, after what had its name before.
     fn keep_replaced(&self, replaced: Vec<(Arc<str>, Arc<Pod>)>) {
         for (key, former) in replaced {
-            if let (Some(now), Some(uid)) = (self.0.pods.get(&key), &former.meta.uid)
-                && now.meta.uid.as_ref() != Some(uid)
-            {
-                self.0.pods.put_until(&former_key(&key, uid), Pod::clone(&former), self.0.grace());
+            if let Some(now) = self.0.pods.get(&key) {
+                self.keep_former(&key, &former, &now);
             }
         }
     }

@@ -139,8 +139,8 @@ impl Kept for Pod {
     fn put(mut self, key: &str, writer: &Writer) -> bool {
         let inner = &writer.0;
         inner.config.unshown.strip(&mut self);
-        writer.keep_former(key, &self);
         let before = inner.pods.get(key);
+        before.iter().for_each(|before| writer.keep_former(key, before, &self));
         let is_news = inner.pods.put(key, self);
         if is_news && let Some(pod) = inner.pods.get(key) {
             inner.ids.add(key, &pod);
