@@ -153,7 +153,7 @@ impl Filter for KubeFilter {
     type Options = KubeOptions;
 
     fn start(options: KubeOptions, tasks: Tasks, host: &dyn Host) -> Result<Self, Refusal> {
-        options.former.tell();
+        options.obsolete.tell();
         let raw = options.raw_lines(host)?;
         let (lookup, watch) = Lookup::start(&options, &tasks, host)?;
         let stats = Arc::<Stats>::default();
@@ -166,33 +166,31 @@ impl Filter for KubeFilter {
     }
 
     fn filter(&self, chunk: Chunk<'_>, out: &mut Vec<u8>) -> Filtered {
-        let outcome = if own_pod::is_own_log(chunk.input)
-            && let Some(resolver) = self.lookup.resolver()
-        {
-            let own = resolver.resolve_key(own_pod::KEY, || self.own_pod.clone());
-            let Some(treatment) = own.filter(|own| own.is_known) else { return Filtered::Unchanged };
-            if treatment.drops_all() {
-                self.stats.dropped(chunk.data.len());
-                return Filtered::Changed;
+        let of_own_log = self.lookup.resolver().filter(|_| own_pod::is_own_log(chunk.input));
+        let (treatment, raw) = match (of_own_log, &self.lookup) {
+            (Some(resolver), _) => {
+                let own = resolver.resolve_key(own_pod::KEY, || self.own_pod.clone());
+                (own.filter(|own| own.is_known), None)
             }
-            splice(chunk.data, &self.lines, &mut Always(&treatment), out)
-        } else if let Lookup::ByRecord(resolver, form) = &self.lookup {
-            splice(chunk.data, &self.lines, &mut ByRecord::new(resolver, form), out)
-        } else {
-            // A runtime's lines are read whatever their tag says.
-            let treatment = match self.treatment(chunk.tag) {
-                None if self.raw.is_none() => return Filtered::Unchanged,
-                treatment => treatment.unwrap_or_else(|| Arc::new(metadata::unknown())),
-            };
-            if treatment.drops_all() {
-                self.stats.dropped(chunk.data.len());
-                return Filtered::Changed;
+            (None, Lookup::ByRecord(resolver, form)) => {
+                let outcome = splice(chunk.data, &self.lines, &mut ByRecord::new(resolver, form), out);
+                return self.finish(chunk, outcome, out);
             }
-            let chooser = &mut Always(&treatment);
-            match &self.raw {
-                Some(raw) => raw.splice(chunk, &self.lines, chooser, out),
-                None => splice(chunk.data, &self.lines, chooser, out),
-            }
+            (None, _) => (self.treatment(chunk.tag), self.raw.as_ref()),
+        };
+        // A runtime's lines are read whatever their tag says.
+        let treatment = match treatment {
+            None if raw.is_none() => return Filtered::Unchanged,
+            treatment => treatment.unwrap_or_else(|| Arc::new(metadata::unknown())),
+        };
+        if treatment.drops_all() {
+            self.stats.dropped(chunk.data.len());
+            return Filtered::Changed;
+        }
+        let chooser = &mut Always(&treatment);
+        let outcome = match raw {
+            Some(raw) => raw.splice(chunk, &self.lines, chooser, out),
+            None => splice(chunk.data, &self.lines, chooser, out),
         };
         self.finish(chunk, outcome, out)
     }

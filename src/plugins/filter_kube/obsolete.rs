@@ -4,10 +4,10 @@
 
 use tracing::warn;
 
-use super::options::FormerOptions;
+use super::options::ObsoleteOptions;
 use crate::options::Options;
 
-impl FormerOptions {
+impl ObsoleteOptions {
     /// Tells which of them were set, and why that changes nothing.
     pub(super) fn tell(&self) {
         let idle = self.idle();
@@ -45,7 +45,7 @@ mod tests {
 
     fn idle(pairs: &[(&str, &str)]) -> Vec<String> {
         let written = |key: &str| pairs.iter().find(|(k, _)| *k == key).map(|(_, v)| (*v).to_owned());
-        FormerOptions::load(&written).unwrap().idle()
+        ObsoleteOptions::load(&written).unwrap().idle()
     }
 
     #[test]
@@ -56,7 +56,7 @@ mod tests {
             "cache_use_docker_id" => "on",
             _ => "7",
         };
-        for spec in FormerOptions::SPECS {
+        for spec in ObsoleteOptions::SPECS {
             let told = idle(&[(spec.key, other(spec.key))]);
             assert_eq!(told.len(), 1, "{}", spec.key);
             assert!(told[0].starts_with(&format!("'{}' (", spec.key)) && told[0].len() > spec.key.len() + 20);

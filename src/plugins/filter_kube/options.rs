@@ -31,7 +31,7 @@ option_groups! {
         /// What the built-in filter has for AWS.
         aws: AwsOptions,
         /// What has no effect any more.
-        former: FormerOptions,
+        obsolete: ObsoleteOptions,
     }
 }
 
@@ -301,7 +301,7 @@ options! {
 
 options! {
     /// What has no effect any more; a value that is not the default is warned of once.
-    pub struct FormerOptions {
+    pub struct ObsoleteOptions {
         /// No effect: answers of the API server are read as a stream and have no limit.
         "buffer_size" => buffer_size: Size = "32K",
         /// No effect: what is watched never goes stale.
