@@ -23,11 +23,12 @@
 //! | Where is unsafe code allowed? | in [`abi`] alone; SAFETY.md says what it relies on |
 //!
 //! Knowledge flows `abi -> plugin <- plugins -> {record, kube, events, victorialogs}`: the domain knows no host, and
-//! `abi` knows no Kubernetes. What the domain's parts have in common is in [`runtime`] and, private, in `http`,
-//! `metrics`, `pace`, `secret`, `sqlite`, `tls`, `token` and `stamp`.
+//! `abi` knows no Kubernetes. What the domain's parts have in common is in [`runtime`] and, private, in `clock`,
+//! `http`, `metrics`, `pace`, `secret`, `sqlite`, `tls`, `token` and `stamp`.
 
 #[expect(unsafe_code, reason = "the host's C interface: the one place for it")]
 pub mod abi;
+mod clock;
 pub mod events;
 mod http;
 pub mod kube;

@@ -6,10 +6,12 @@
 use std::{
     fs, io,
     path::{Path, PathBuf},
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant},
 };
 
 use rusqlite::{Connection, ErrorCode};
+
+use crate::clock::since_1970;
 
 /// How long a statement waits for another process that has the file locked.
 pub(crate) const BUSY_LIMIT: Duration = Duration::from_secs(5);
@@ -193,8 +195,7 @@ fn set_aside(path: &Path) -> io::Result<PathBuf> {
         name.push(suffix);
         PathBuf::from(name)
     };
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let aside = with(path, &format!(".damaged-{}", now.as_nanos()));
+    let aside = with(path, &format!(".damaged-{}", since_1970().as_nanos()));
     fs::rename(path, &aside)?;
     for suffix in ["-wal", "-shm", "-journal"] {
         match fs::rename(with(path, suffix), with(&aside, suffix)) {

@@ -9,14 +9,16 @@ use std::{
     mem::offset_of,
     ptr::{self, NonNull},
     sync::{Arc, Mutex, PoisonError},
-    time::{SystemTime, UNIX_EPOCH},
 };
 
 use super::{
     host::{Host, MetricFns},
     sys,
 };
-use crate::metrics::{Gauges, Kind, Metric, PREFIX};
+use crate::{
+    clock::since_1970,
+    metrics::{Gauges, Kind, Metric, PREFIX},
+};
 
 /// Where an instance keeps what we look at, in bytes.
 struct Layout {
@@ -222,8 +224,7 @@ impl Family {
 
 impl Gauges for Shown {
     fn set(&self, numbers: &[f64]) {
-        let time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let time = u64::try_from(time.as_nanos()).unwrap_or_default();
+        let time = u64::try_from(since_1970().as_nanos()).unwrap_or_default();
         let mut numbers = numbers.iter();
         let is_open = self.gate.0.lock().unwrap_or_else(PoisonError::into_inner);
         if !*is_open {

@@ -3,9 +3,9 @@
 //! Serves the shape of a record and the cursor. Invariant: a stamp that a host would mistake for something else (before
 //! 1970, after 2038: the hosts' group markers are negative seconds) is no stamp.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use k8s_openapi::jiff::Timestamp;
+
+use crate::clock::since_1970;
 
 /// Nanoseconds since 1970.
 pub(super) type Nanos = i64;
@@ -14,8 +14,7 @@ const SECOND: Nanos = 1_000_000_000;
 
 /// The clock on the wall.
 pub(super) fn now() -> Nanos {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Nanos::try_from(since.as_nanos()).unwrap_or(Nanos::MAX)
+    Nanos::try_from(since_1970().as_nanos()).unwrap_or(Nanos::MAX)
 }
 
 /// Reads an RFC 3339 stamp with any number of digits.

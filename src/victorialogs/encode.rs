@@ -3,7 +3,7 @@
 //! Serves `deliver`; its speed is the output's. Invariant: a batch covers the chunk's bytes from its start without a
 //! gap, so that what a batch stands for can be told by a range of bytes.
 
-use std::{collections::HashMap, time::SystemTime};
+use std::collections::HashMap;
 
 use super::{
     config::{Config, Protocol},
@@ -16,7 +16,10 @@ use super::{
     tally::{Counts, Reason},
     text, time,
 };
-use crate::record::msgpack::walk::{Damaged, Value, Walk};
+use crate::{
+    clock::since_1970,
+    record::msgpack::walk::{Damaged, Value, Walk},
+};
 
 /// The keys whose maps are the same for all records of a container.
 const SHARED_KEYS: [&[u8]; 2] = [b"kubernetes", b"kubernetes_namespace"];
@@ -391,6 +394,5 @@ fn head<'a>(walk: &mut Walk<'a>) -> Result<Option<Head<'a>>, Damaged> {
 
 /// Nanoseconds since 1970.
 fn now() -> i64 {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(now.as_nanos()).unwrap_or(i64::MAX)
+    i64::try_from(since_1970().as_nanos()).unwrap_or(i64::MAX)
 }

@@ -5,10 +5,10 @@
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
-    time::{Instant, SystemTime, UNIX_EPOCH},
+    time::Instant,
 };
 
-use crate::kube::api::error::Failure;
+use crate::{clock::since_1970, kube::api::error::Failure};
 
 /// What the watch did so far.
 #[derive(Debug, Default)]
@@ -63,7 +63,6 @@ impl Counters {
     }
 
     pub(crate) fn synced(&self) {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        self.last_sync.store(since.as_secs(), Ordering::Relaxed);
+        self.last_sync.store(since_1970().as_secs(), Ordering::Relaxed);
     }
 }

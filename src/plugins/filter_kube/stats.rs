@@ -1,17 +1,15 @@
 //! What an instance counts, and how that is called.
 //!
-//! Serves the filter, which adds once per chunk, and `operator`, which shows it. Invariant: a record costs nothing; a
+//! Serves the filter, which adds once per chunk, and `observe`, which shows it. Invariant: a record costs nothing; a
 //! chunk costs a few relaxed additions.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
-    time::{SystemTime, UNIX_EPOCH},
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering::Relaxed},
 };
 
 use crate::{
+    clock::since_1970,
     kube::{
         metadata::OmittedBytes,
         store::Store,
@@ -111,7 +109,7 @@ impl View {
     pub(super) fn new(stats: Arc<Stats>, watch: Option<&PodWatch>, left_out: Option<OmittedBytes>) -> Self {
         let task_restarts = watch.map(|watch| Arc::clone(watch.restarts()));
         let watch = watch.map(|watch| (Arc::clone(watch.counters()), watch.store().clone()));
-        Self { stats, watch, task_restarts, left_out, started: now() }
+        Self { stats, watch, task_restarts, left_out, started: since_1970().as_secs() }
     }
 
     /// The number that the watch counts; 0 without a watch.
@@ -127,14 +125,10 @@ impl View {
     fn sync_age(&self) -> u64 {
         let Some((counters, _)) = &self.watch else { return 0 };
         match counters.last_sync.load(Relaxed) {
-            0 => now().saturating_sub(self.started),
-            last => now().saturating_sub(last),
+            0 => since_1970().as_secs().saturating_sub(self.started),
+            last => since_1970().as_secs().saturating_sub(last),
         }
     }
-}
-
-fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 
 /// One row per metric: what it is, and where its numbers come from.

@@ -4,11 +4,7 @@
 //! Serves `watch`, on a thread of its own. Invariants: no reader and no watch waits for the disk; a disk that fails
 //! takes nothing away from what is known, and is tried again; what comes from the file gives way to the first list.
 
-use std::{
-    collections::HashMap,
-    sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use rusqlite::ErrorCode;
 use tracing::{debug, info, warn};
@@ -16,6 +12,7 @@ use tracing::{debug, info, warn};
 use super::db::File;
 pub use super::db::Settings;
 use crate::{
+    clock::since_1970,
     kube::{
         object::pod::Pod,
         store::{Store, Writer},
@@ -170,8 +167,7 @@ fn identity(pod: &Arc<Pod>) -> usize {
 
 /// Seconds since 1970.
 fn now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+    i64::try_from(since_1970().as_secs()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]
