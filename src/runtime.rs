@@ -29,7 +29,7 @@ use tracing::warn;
 const JOIN_LIMIT: Duration = Duration::from_secs(2);
 const WORKER_THREADS: usize = 2;
 /// How long a task that panicked waits before it starts again: twice as long each time, up to a minute.
-const FIRST_PAUSE: Duration = Duration::from_millis(500);
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// How often a thread that waits in [`Tasks::block_on`] does its duty.
@@ -279,9 +279,12 @@ pub async fn lasting<F: Future<Output = ()>>(name: &str, restarts: &AtomicU64, m
         let Err(payload) = AssertUnwindSafe(run).catch_unwind().await else { return };
         std::mem::forget(payload); // its drop may panic in turn
         restarts.fetch_add(1, Ordering::Relaxed);
-        pause = if started.elapsed() > LONGEST_PAUSE { FIRST_PAUSE } else { (pause * 2).min(LONGEST_PAUSE) };
+        if started.elapsed() > LONGEST_PAUSE {
+            pause = FIRST_PAUSE;
+        }
         warn!("background task '{name}' starts again in {}s", pause.as_secs());
         tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
     }
 }
 
